@@ -1,0 +1,29 @@
+#ifndef KEVFS_BASE_CLOCK_H
+#define KEVFS_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/**
+ * Where a module gets the time from. The real one is kev_clock_system(); a test hands in its own and moves it.
+ * Both functions may be called from every thread.
+ */
+struct kev_clock {
+	int64_t (*realtime)(void *context);  /**< nanoseconds since the epoch, UTC */
+	int64_t (*monotonic)(void *context); /**< nanoseconds since some moment; never goes back */
+	void *context;                       /**< borrowed, handed to both */
+};
+
+/** The system's clocks. */
+const struct kev_clock *kev_clock_system(void);
+
+static inline int64_t kev_clock_realtime(const struct kev_clock *clock)
+{
+	return clock->realtime(clock->context);
+}
+
+static inline int64_t kev_clock_monotonic(const struct kev_clock *clock)
+{
+	return clock->monotonic(clock->context);
+}
+
+#endif

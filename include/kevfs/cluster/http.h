@@ -1,0 +1,80 @@
+#ifndef KEVFS_CLUSTER_HTTP_H
+#define KEVFS_CLUSTER_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/clock.h"
+#include "kevfs/base/error.h"
+#include "kevfs/base/str.h"
+#include "kevfs/cluster/config.h"
+
+/**
+ * HTTP to one API server, many requests at once on as few connections as it allows (one, with HTTP/2). One thread uses it; only kev_http_wakeup() may be
+ * called from others. No callback may destroy the kev_http; starting and cancelling requests from callbacks is fine.
+ */
+struct kev_http;
+struct kev_http_transfer;
+
+/** What a response began with. */
+struct kev_http_response {
+	int status;                  /**< 200, 410, … */
+	int retry_after;             /**< seconds; -1 where there is no (valid) Retry-After; at most 3600 */
+	struct kev_str content_type; /**< without parameters, lower case; borrowed */
+};
+
+/** How a transfer ended. */
+struct kev_http_result {
+	/**
+	 * 0: a whole response arrived, whatever its status. Else -ECONNREFUSED, -ECONNRESET (broken off, also mid-body), -ETIMEDOUT (idle), -EHOSTUNREACH (name or route), -EPROTO (TLS or HTTP; the error says what),
+	 * -EKEYREJECTED (certificate not trusted), -ECANCELED (a callback said stop), -ENOMEM, or what kev_credential_header() said
+	 */
+	int error;
+	struct kev_http_response response; /**< status 0 if none arrived */
+	const struct kev_error *reason;    /**< why, for a person: names the server, never a secret; set where error is not 0 */
+};
+
+struct kev_http_request {
+	const char *path;      /**< "/api/v1/events?limit=5000"; goes behind the server's own prefix; copied */
+	const char *accept;    /**< the Accept header's value; copied */
+	const char *if_none_match; /**< an ETag, or NULL; copied */
+	bool gzip;             /**< send Accept-Encoding: gzip, decode the answer. Never on a watch. */
+	int idle_timeout;      /**< seconds without a byte that end the transfer with -ETIMEDOUT; 0: none */
+	int total_timeout;     /**< seconds; 0: none */
+	/** The response's head is there (not for 1xx). Non-zero ends the transfer. May be NULL. */
+	int (*head)(void *context, const struct kev_http_response *response);
+	/** Body bytes, in pieces as they come. Non-zero ends the transfer. */
+	int (*body)(void *context, struct kev_str piece);
+	/** The end, exactly once, but not after kev_http_cancel(). The transfer is gone when it returns. */
+	void (*done)(void *context, const struct kev_http_result *result);
+	void *context; /**< borrowed until done or cancel */
+};
+
+/**
+ * @param user_agent  "kevfs/1.0"
+ * @return 0 and a new handle; -EINVAL (a certificate or key that cannot be used: error says which), -ENOMEM. All borrowed, must outlive it.
+ */
+int kev_http_create(const struct kev_cluster_config *config, const struct kev_clock *clock, const char *user_agent, struct kev_http **out,
+	struct kev_error *error) KEV_MUST_USE;
+void kev_http_destroy(struct kev_http *http);
+
+/** Start a request. done is called later, never from inside. @return 0 (*out, may be NULL, is valid until done) or -ENOMEM */
+int kev_http_start(struct kev_http *http, const struct kev_http_request *request, struct kev_http_transfer **out) KEV_MUST_USE;
+
+/** End a transfer now; its callbacks are not called any more. */
+void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer);
+
+/** Wait at most timeout_ms for something to do and do it: callbacks run inside. @return 0 or -errno of a failure that is not one transfer's */
+int kev_http_run(struct kev_http *http, int timeout_ms) KEV_MUST_USE;
+
+/** Make a kev_http_run() that waits in another thread return. Any thread. */
+void kev_http_wakeup(struct kev_http *http);
+
+/** The server answered 401: use a fresh credential from now on. @return true if there is one to be had */
+bool kev_http_refresh_credential(struct kev_http *http);
+
+/** Append s percent-encoded for a query's value. @return 0 or the buffer's error */
+int kev_http_append_query(struct kev_buf *out, struct kev_str s);
+
+#endif

@@ -1,0 +1,59 @@
+#ifndef KEVFS_STORE_CHANGES_H
+#define KEVFS_STORE_CHANGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kevfs/base/str.h"
+#include "kevfs/event/event.h"
+
+/** What one change was. */
+enum kev_change_kind {
+	KEV_CHANGE_EVENT,     /**< old and event say which: created (no old), updated, deleted (no event) */
+	KEV_CHANGE_POD,       /**< a pod came to be, or ended (present) */
+	KEV_CHANGE_NAMESPACE, /**< a namespace came to be, or ended */
+};
+
+/** One change, in the order in which the store made them. Owns its references and strings. */
+struct kev_change {
+	enum kev_change_kind kind;
+	struct kev_event *old;   /**< the revision that went, or NULL */
+	struct kev_event *event; /**< the revision that came, or NULL */
+	char *namespace_;        /**< of a pod; NUL-terminated, owned */
+	char *name;              /**< of a pod or a namespace; NUL-terminated, owned */
+	int64_t created;         /**< creationTimestamp of that pod or namespace, ns; 0 unknown */
+	bool present;            /**< that pod or namespace is there now */
+	int64_t when;            /**< realtime ns at which the store made the change */
+};
+
+/** Release what a change owns. */
+void kev_change_fini(struct kev_change *change);
+
+/**
+ * A bounded journal with one reader. When the reader falls too far behind, the journal drops everything and says
+ * "resync": the reader then compares its whole picture with the store (kev_store_walk).
+ */
+struct kev_changes;
+
+/** @param max  changes kept; @return new, or NULL on ENOMEM. A new journal says "resync". */
+struct kev_changes *kev_changes_create(size_t max);
+void kev_changes_destroy(struct kev_changes *changes);
+
+/** Append one change. Takes what it owns (on overflow, or without memory, too: the reader is then told to resync). */
+void kev_changes_append(struct kev_changes *changes, struct kev_change *change /* taken */);
+
+/**
+ * Take at most max changes, waiting for one.
+ * @param out         array of max; the caller owns the changes taken
+ * @param timeout_ms  -1 waits for ever, 0 not at all
+ * @param resync      set to true where the reader must resync first; the journal is then empty, and what is appended from now on comes after the resync
+ * @return changes taken; 0 at the timeout, at a resync, or when the journal was closed
+ */
+size_t kev_changes_take(struct kev_changes *changes, struct kev_change *out, size_t max, int timeout_ms, bool *resync);
+
+/** Wake the reader for good: every later take returns at once. */
+void kev_changes_close(struct kev_changes *changes);
+bool kev_changes_closed(struct kev_changes *changes);
+
+#endif

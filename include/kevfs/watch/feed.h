@@ -1,0 +1,44 @@
+#ifndef KEVFS_WATCH_FEED_H
+#define KEVFS_WATCH_FEED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kevfs/base/clock.h"
+#include "kevfs/base/error.h"
+#include "kevfs/cluster/config.h"
+#include "kevfs/store/store.h"
+
+/** The thread that keeps the store equal to the cluster: discovery, lists, watches. The only user of curl. */
+struct kev_feed;
+
+/** How far the first sync is. Called from the feed's thread, at most ten times a second. */
+struct kev_feed_progress {
+	size_t events;    /**< received so far */
+	size_t remaining; /**< as the server estimates; 0 if it does not */
+};
+
+struct kev_feed_config {
+	const struct kev_cluster_config *cluster; /**< borrowed */
+	const struct kev_clock *clock;            /**< borrowed */
+	struct kev_store *store;                  /**< borrowed */
+	const char *const *namespaces;            /**< only these, NULL-terminated and borrowed; NULL: all */
+	const char *field_selector;               /**< of events, or NULL; borrowed */
+	int sync_timeout;                         /**< seconds without a byte, during the first sync */
+	bool patient;                             /**< delay_sync: failures of the first sync are retried for ever */
+	void (*progress)(void *context, const struct kev_feed_progress *progress); /**< may be NULL */
+	/** The first sync is complete (result 0), or has failed for good (not where patient). Exactly once, from the feed's thread. */
+	void (*synced)(void *context, int result, const struct kev_error *error);
+	void *context; /**< borrowed */
+};
+
+/** @return 0 and a new feed; -EINVAL (certificate, key) or -ENOMEM. Starts no thread. */
+int kev_feed_create(const struct kev_feed_config *config, struct kev_feed **out, struct kev_error *error) KEV_MUST_USE;
+
+/** Start the thread, all signals blocked in it. @return 0 or -errno */
+int kev_feed_start(struct kev_feed *feed) KEV_MUST_USE;
+
+/** Stop the thread if it runs, and free everything. Waits for at most what a callback takes: no network. */
+void kev_feed_destroy(struct kev_feed *feed);
+
+#endif
