@@ -8,15 +8,16 @@
 #include "kevfs/base/str.h"
 
 /**
- * Growable bytes with a mandatory cap. An error is sticky: after the first failed append every further one returns
- * the same error and changes nothing, so that a run of appends needs one check at its end (buf->error).
+ * Growable bytes with a mandatory cap. An error is sticky: after the first failed append every further one
+ * returns the same error and changes nothing, so that a run of appends needs one check at its end
+ * (buf->error).
  */
 struct kev_buf {
-	char *data;   /**< owned; NULL while empty; not NUL-terminated unless kev_buf_cstr() was called */
-	size_t len;   /**< bytes in use */
-	size_t room;  /**< bytes allocated */
-	size_t max;   /**< len never exceeds this */
-	int error;    /**< 0, -EMSGSIZE (over max) or -ENOMEM; sticky */
+	char *data;  /**< owned; NULL while empty; not NUL-terminated unless kev_buf_cstr() was called */
+	size_t len;  /**< bytes in use */
+	size_t room; /**< bytes allocated */
+	size_t max;  /**< len never exceeds this */
+	int error;   /**< 0, -EMSGSIZE (over max) or -ENOMEM; sticky */
 };
 
 /** Make an empty buffer that never holds more than max bytes. Allocates nothing. */
@@ -52,7 +53,8 @@ int kev_buf_printf(struct kev_buf *buf, const char *format, ...) KEV_PRINTF(2, 3
 /** Drop the first len bytes (at most all of them). */
 void kev_buf_consume(struct kev_buf *buf, size_t len);
 
-/** The content as a C string: a NUL stands behind it, not counted in len. @return borrowed, NULL on -ENOMEM */
+/** The content as a C string: a NUL stands behind it, not counted in len. @return borrowed, NULL on -ENOMEM
+ */
 const char *kev_buf_cstr(struct kev_buf *buf);
 
 /** The content, borrowed until the next change. */

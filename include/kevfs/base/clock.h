@@ -4,8 +4,8 @@
 #include <stdint.h>
 
 /**
- * Where a module gets the time from. The real one is kev_clock_system(); a test hands in its own and moves it.
- * Both functions may be called from every thread.
+ * Where a module gets the time from. The real one is kev_clock_system(); a test hands in its own and moves
+ * it. Both functions may be called from every thread.
  */
 struct kev_clock {
 	int64_t (*realtime)(void *context);  /**< nanoseconds since the epoch, UTC */

@@ -6,12 +6,12 @@
 /** The caller must look at the result. */
 #define KEV_MUST_USE __attribute__((warn_unused_result))
 
-/** The argument at position format is a printf format, its arguments begin at position first. */
-#define KEV_PRINTF(format, first) __attribute__((format(printf, format, first)))
+/** The argument at position text is a printf format, its arguments begin at position first. */
+#define KEV_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /**
- * Calls kev_<function>(&variable) when the variable leaves its scope. Set the variable to NULL to hand over what
- * it holds. Example: KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
+ * Calls kev_<function>(&variable) when the variable leaves its scope. Set the variable to NULL to hand over
+ * what it holds. Example: KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
  */
 #define KEV_CLEANUP(function) __attribute__((cleanup(kev_##function)))
 

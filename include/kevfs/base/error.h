@@ -5,9 +5,9 @@
 #include "kevfs/base/str.h"
 
 /**
- * Why something failed, for a person: what was wrong, where, and what to do; one line. The caller owns the struct
- * and may pass NULL where it does not want the text. Control characters, C1 and invalid UTF-8 are escaped when the
- * text is set, so it may go to a terminal or a log as it stands.
+ * Why something failed, for a person: what was wrong, where, and what to do; one line. The caller owns the
+ * struct and may pass NULL where it does not want the text. Control characters, C1 and invalid UTF-8 are
+ * escaped when the text is set, so it may go to a terminal or a log as it stands.
  */
 struct kev_error {
 	char text[1024];

@@ -19,8 +19,9 @@ void kev_log_set_sink(enum kev_log_sink sink);
 int kev_log_parse_level(const char *name, enum kev_log_level *out) KEV_MUST_USE;
 
 /**
- * Write one line. Control characters, C1, DEL and invalid UTF-8 in the result are written as \xNN, newlines too: a
- * line of the log is always one message, and never moves a terminal's cursor. Safe in every thread, one write(2).
+ * Write one line. Control characters, C1, DEL and invalid UTF-8 in the result are written as \xNN, newlines
+ * too: a line of the log is always one message, and never moves a terminal's cursor. Safe in every thread,
+ * one write(2).
  */
 void kev_log(enum kev_log_level level, const char *format, ...) KEV_PRINTF(2, 3);
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /**
- * A borrowed run of bytes. Kubernetes strings may hold NUL (an involvedObject.name can), so none of them travels as
- * a C string. data may be NULL only when len is 0.
+ * A borrowed run of bytes. Kubernetes strings may hold NUL (an involvedObject.name can), so none of them
+ * travels as a C string. data may be NULL only when len is 0.
  */
 struct kev_str {
 	const char *data;

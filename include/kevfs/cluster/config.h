@@ -7,12 +7,13 @@
 #include "kevfs/base/error.h"
 
 /**
- * Where a cluster is and who we are there: what one kubeconfig context, a service account or a URL says. Every string is owned,
- * NUL-terminated, and NULL where it is not set. Paths are absolute. Secrets are wiped when the struct is destroyed.
+ * Where a cluster is and who we are there: what one kubeconfig context, a service account or a URL says.
+ * Every string is owned, NUL-terminated, and NULL where it is not set. Paths are absolute. Secrets are wiped
+ * when the struct is destroyed.
  */
 struct kev_cluster_config {
-	char *source;    /**< for messages: "context prod", "in-cluster", the URL */
-	char *server;    /**< "https://host:6443/prefix", without a trailing '/' */
+	char *source;     /**< for messages: "context prod", "in-cluster", the URL */
+	char *server;     /**< "https://host:6443/prefix", without a trailing '/' */
 	char *namespace_; /**< the context's namespace, or NULL */
 
 	char *ca_file;         /**< certificate-authority */
@@ -37,8 +38,10 @@ static inline void kev_cluster_config_destroyp(struct kev_cluster_config **confi
 }
 
 /**
- * Check what no server would accept or what would be unsafe: server missing, not http or https, or with user:password@, a query or a fragment; a credential over plain http; CA and insecure; token and basic; a certificate
- * without a key or the other way round; a proxy-url of another scheme; files that cannot be read. @return 0 or -EINVAL with the error set
+ * Check what no server would accept or what would be unsafe: server missing, not http or https, or with
+ * user:password@, a query or a fragment; a credential over plain http; CA and insecure; token and basic; a
+ * certificate without a key or the other way round; a proxy-url of another scheme; files that cannot be read.
+ * @return 0 or -EINVAL with the error set
  */
 int kev_cluster_config_check(const struct kev_cluster_config *config, struct kev_error *error) KEV_MUST_USE;
 

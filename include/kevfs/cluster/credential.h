@@ -11,17 +11,22 @@
 struct kev_credential;
 
 /** All borrowed; must outlive it. @return new, or NULL on ENOMEM */
-struct kev_credential *kev_credential_create(const struct kev_cluster_config *config, const struct kev_clock *clock);
+struct kev_credential *kev_credential_create(
+	const struct kev_cluster_config *config, const struct kev_clock *clock);
 void kev_credential_destroy(struct kev_credential *credential);
 
 /**
  * The Authorization header to send now.
- * @param out  set to the whole header ("Authorization: Bearer …"), or emptied where none is to be sent (a client certificate, anonymous, or plain http)
- * @return 0; -EINVAL (the token holds bytes that cannot stand in a header), -ENOENT or -EACCES (the token file cannot be read and there is no other token), -ENOMEM
+ * @param out  set to the whole header ("Authorization: Bearer …"), or emptied where none is to be sent (a
+ * client certificate, anonymous, or plain http)
+ * @return 0; -EINVAL (the token holds bytes that cannot stand in a header), -ENOENT or -EACCES (the token
+ * file cannot be read and there is no other token), -ENOMEM
  */
-int kev_credential_header(struct kev_credential *credential, struct kev_buf *out, struct kev_error *error) KEV_MUST_USE;
+int kev_credential_header(
+	struct kev_credential *credential, struct kev_buf *out, struct kev_error *error) KEV_MUST_USE;
 
-/** The server answered 401: read everything anew at the next call. @return true if that could help (there is a file to read again) */
+/** The server answered 401: read everything anew at the next call. @return true if that could help (there is
+ * a file to read again) */
 bool kev_credential_refresh(struct kev_credential *credential);
 
 #endif

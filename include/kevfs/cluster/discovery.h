@@ -6,26 +6,31 @@
 #include "kevfs/cluster/http.h"
 
 /**
- * API discovery: which plural each (group, kind) has, with aggregated discovery (v2, else v2beta1), else the legacy lists. It says what it found through a callback, for
- * the room above to keep.
+ * API discovery: which plural each (group, kind) has, with aggregated discovery (v2, else v2beta1), else the
+ * legacy lists. It says what it found through a callback, for the room above to keep.
  */
 struct kev_discovery;
 
 struct kev_discovery_callbacks {
-	/** A top-level resource (no subresource), the group's preferred version first. Non-zero ends the discovery with that error. */
+	/** A top-level resource (no subresource), the group's preferred version first. Non-zero ends the
+	 * discovery with that error. */
 	int (*resource)(void *context, struct kev_str group, struct kev_str kind, struct kev_str plural);
 	/**
-	 * The end, exactly once (not after destroy). result 0: all was given; -EALREADY: nothing changed since the last time (ETag), nothing was given; else as kev_http_result.error, or -EACCES (401 or 403), -EPROTO (an answer that makes no sense).
+	 * The end, exactly once (not after destroy). result 0: all was given; -EALREADY: nothing changed
+	 * since the last time (ETag), nothing was given; else as kev_http_result.error, or -EACCES (401 or
+	 * 403), -EPROTO (an answer that makes no sense).
 	 */
 	void (*done)(void *context, int result, const struct kev_error *error);
 	void *context;
 };
 
 /** http is borrowed; must outlive it. @return new, or NULL on ENOMEM */
-struct kev_discovery *kev_discovery_create(struct kev_http *http, const struct kev_discovery_callbacks *callbacks);
+struct kev_discovery *kev_discovery_create(
+	struct kev_http *http, const struct kev_discovery_callbacks *callbacks);
 void kev_discovery_destroy(struct kev_discovery *discovery);
 
-/** Ask the server; callbacks run inside kev_http_run(). Nothing happens while one is under way. @return 0 or -ENOMEM */
+/** Ask the server; callbacks run inside kev_http_run(). Nothing happens while one is under way. @return 0 or
+ * -ENOMEM */
 int kev_discovery_start(struct kev_discovery *discovery) KEV_MUST_USE;
 
 #endif

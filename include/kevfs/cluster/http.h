@@ -11,8 +11,9 @@
 #include "kevfs/cluster/config.h"
 
 /**
- * HTTP to one API server, many requests at once on as few connections as it allows (one, with HTTP/2). One thread uses it; only kev_http_wakeup() may be
- * called from others. No callback may destroy the kev_http; starting and cancelling requests from callbacks is fine.
+ * HTTP to one API server, many requests at once on as few connections as it allows (one, with HTTP/2). One
+ * thread uses it; only kev_http_wakeup() may be called from others. No callback may destroy the kev_http;
+ * starting and cancelling requests from callbacks is fine.
  */
 struct kev_http;
 struct kev_http_transfer;
@@ -27,21 +28,24 @@ struct kev_http_response {
 /** How a transfer ended. */
 struct kev_http_result {
 	/**
-	 * 0: a whole response arrived, whatever its status. Else -ECONNREFUSED, -ECONNRESET (broken off, also mid-body), -ETIMEDOUT (idle), -EHOSTUNREACH (name or route), -EPROTO (TLS or HTTP; the error says what),
-	 * -EKEYREJECTED (certificate not trusted), -ECANCELED (a callback said stop), -ENOMEM, or what kev_credential_header() said
+	 * 0: a whole response arrived, whatever its status. Else -ECONNREFUSED, -ECONNRESET (broken off, also
+	 * mid-body), -ETIMEDOUT (idle), -EHOSTUNREACH (name or route), -EPROTO (TLS or HTTP; the error says
+	 * what), -EKEYREJECTED (certificate not trusted), -ECANCELED (a callback said stop), -ENOMEM, or what
+	 * kev_credential_header() said
 	 */
 	int error;
 	struct kev_http_response response; /**< status 0 if none arrived */
-	const struct kev_error *reason;    /**< why, for a person: names the server, never a secret; set where error is not 0 */
+	const struct kev_error
+		*reason; /**< why, for a person: names the server, never a secret; set where error is not 0 */
 };
 
 struct kev_http_request {
-	const char *path;      /**< "/api/v1/events?limit=5000"; goes behind the server's own prefix; copied */
-	const char *accept;    /**< the Accept header's value; copied */
+	const char *path;   /**< "/api/v1/events?limit=5000"; goes behind the server's own prefix; copied */
+	const char *accept; /**< the Accept header's value; copied */
 	const char *if_none_match; /**< an ETag, or NULL; copied */
-	bool gzip;             /**< send Accept-Encoding: gzip, decode the answer. Never on a watch. */
-	int idle_timeout;      /**< seconds without a byte that end the transfer with -ETIMEDOUT; 0: none */
-	int total_timeout;     /**< seconds; 0: none */
+	bool gzip;                 /**< send Accept-Encoding: gzip, decode the answer. Never on a watch. */
+	int idle_timeout;  /**< seconds without a byte that end the transfer with -ETIMEDOUT; 0: none */
+	int total_timeout; /**< seconds; 0: none */
 	/** The response's head is there (not for 1xx). Non-zero ends the transfer. May be NULL. */
 	int (*head)(void *context, const struct kev_http_response *response);
 	/** Body bytes, in pieces as they come. Non-zero ends the transfer. */
@@ -53,19 +57,23 @@ struct kev_http_request {
 
 /**
  * @param user_agent  "kevfs/1.0"
- * @return 0 and a new handle; -EINVAL (a certificate or key that cannot be used: error says which), -ENOMEM. All borrowed, must outlive it.
+ * @return 0 and a new handle; -EINVAL (a certificate or key that cannot be used: error says which), -ENOMEM.
+ * All borrowed, must outlive it.
  */
-int kev_http_create(const struct kev_cluster_config *config, const struct kev_clock *clock, const char *user_agent, struct kev_http **out,
-	struct kev_error *error) KEV_MUST_USE;
+int kev_http_create(const struct kev_cluster_config *config, const struct kev_clock *clock,
+	const char *user_agent, struct kev_http **out, struct kev_error *error) KEV_MUST_USE;
 void kev_http_destroy(struct kev_http *http);
 
-/** Start a request. done is called later, never from inside. @return 0 (*out, may be NULL, is valid until done) or -ENOMEM */
-int kev_http_start(struct kev_http *http, const struct kev_http_request *request, struct kev_http_transfer **out) KEV_MUST_USE;
+/** Start a request. done is called later, never from inside. @return 0 (*out, may be NULL, is valid until
+ * done) or -ENOMEM */
+int kev_http_start(struct kev_http *http, const struct kev_http_request *request,
+	struct kev_http_transfer **out) KEV_MUST_USE;
 
 /** End a transfer now; its callbacks are not called any more. */
 void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer);
 
-/** Wait at most timeout_ms for something to do and do it: callbacks run inside. @return 0 or -errno of a failure that is not one transfer's */
+/** Wait at most timeout_ms for something to do and do it: callbacks run inside. @return 0 or -errno of a
+ * failure that is not one transfer's */
 int kev_http_run(struct kev_http *http, int timeout_ms) KEV_MUST_USE;
 
 /** Make a kev_http_run() that waits in another thread return. Any thread. */

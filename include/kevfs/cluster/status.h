@@ -10,7 +10,8 @@
 struct kev_status {
 	int code;               /**< 410; 0 where the text is no Status */
 	struct kev_buf reason;  /**< "Expired"; owned */
-	struct kev_buf message; /**< for a person; of a body that is no Status, its text (at most 512 bytes); owned */
+	struct kev_buf message; /**< for a person; of a body that is no Status, its text (at most 512 bytes);
+				   owned */
 	int retry_after;        /**< details.retryAfterSeconds, else -1 */
 	bool rv_too_large;      /**< details.causes has ResourceVersionTooLarge */
 };

@@ -10,20 +10,22 @@
 #include "kevfs/event/json.h"
 
 /**
- * One revision of one Kubernetes Event: immutable once it is published, shared by reference counts, from any thread.
- * Every kev_str it gives out is borrowed for as long as the caller's reference. The strings are the API's own:
- * any byte can stand in them.
+ * One revision of one Kubernetes Event: immutable once it is published, shared by reference counts, from any
+ * thread. Every kev_str it gives out is borrowed for as long as the caller's reference. The strings are the
+ * API's own: any byte can stand in them.
  */
 struct kev_event;
 
 /**
- * Make an event from the object at token index of a scanned text (a list's item, a watch line's object, a dump's item).
- * kind and apiVersion are filled in where they are missing (list items carry none), as kubectl does.
- * @return 0 and a new reference in *out; -EINVAL (no object, no metadata.name, a kind other than Event, or a number that no double holds);
- *         -E2BIG (printed form over KEV_EVENT_SIZE_MAX); -ENOMEM. *out is untouched on error.
+ * Make an event from the object at token index of a scanned text (a list's item, a watch line's object, a
+ * dump's item). kind and apiVersion are filled in where they are missing (list items carry none), as kubectl
+ * does.
+ * @return 0 and a new reference in *out; -EINVAL (no object, no metadata.name, a kind other than Event, or a
+ * number that no double holds); -E2BIG (printed form over KEV_EVENT_SIZE_MAX); -ENOMEM. *out is untouched on
+ * error.
  */
-int kev_event_create(
-	const struct kev_json *json, uint32_t index, struct kev_event **out, struct kev_error *error) KEV_MUST_USE;
+int kev_event_create(const struct kev_json *json, uint32_t index, struct kev_event **out,
+	struct kev_error *error) KEV_MUST_USE;
 
 /** A printed event is at most this long. */
 #define KEV_EVENT_SIZE_MAX (32U << 20)
@@ -45,14 +47,15 @@ struct kev_str kev_event_object_namespace(const struct kev_event *event);
 struct kev_str kev_event_object_name(const struct kev_event *event);
 
 /**
- * The file's mtime, ns since the epoch: the time in the name, else the first that is set of eventTime, firstTimestamp, lastTimestamp,
- * series.lastObservedTime, creationTimestamp; 0 where there is none.
+ * The file's mtime, ns since the epoch: the time in the name, else the first that is set of eventTime,
+ * firstTimestamp, lastTimestamp, series.lastObservedTime, creationTimestamp; 0 where there is none.
  */
 int64_t kev_event_mtime(const struct kev_event *event);
 
 /**
- * The server's last write, ns since the epoch in whole seconds: the latest metadata.managedFields[].time, else last seen
- * (series.lastObservedTime, lastTimestamp, eventTime), else creationTimestamp; 0 where there is none.
+ * The server's last write, ns since the epoch in whole seconds: the latest metadata.managedFields[].time,
+ * else last seen (series.lastObservedTime, lastTimestamp, eventTime), else creationTimestamp; 0 where there
+ * is none.
  */
 int64_t kev_event_written(const struct kev_event *event);
 
@@ -71,7 +74,8 @@ size_t kev_event_size(const struct kev_event *event);
  */
 size_t kev_event_read(const struct kev_event *event, size_t offset, void *out, size_t len);
 
-/** Are these the same revision: uid, resourceVersion and every byte of the printed form? (A restored etcd hands out resourceVersions again.) */
+/** Are these the same revision: uid, resourceVersion and every byte of the printed form? (A restored etcd
+ * hands out resourceVersions again.) */
 bool kev_event_same(const struct kev_event *a, const struct kev_event *b);
 
 /** Bytes of memory that the event takes, roughly. */

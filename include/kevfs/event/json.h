@@ -10,11 +10,12 @@
 #include "kevfs/base/str.h"
 
 /**
- * A scanner for foreign JSON that keeps no tree: one pass over the text makes a flat array of tokens in document
- * order, each knowing where its text is and where the token after its subtree stands.
+ * A scanner for foreign JSON that keeps no tree: one pass over the text makes a flat array of tokens in
+ * document order, each knowing where its text is and where the token after its subtree stands.
  *
  * Why not jansson here: it refuses what the API server sends and kubectl prints (integers over int64, lone
- * surrogates, invalid UTF-8, 1e400), and it builds and frees 80 MB/s. It is the scanner's oracle in the tests.
+ * surrogates, invalid UTF-8, 1e400), and it builds and frees 80 MB/s. It is the scanner's oracle in the
+ * tests.
  *
  * What Go's encoding/json accepts is accepted, and nothing else: RFC 8259, any bytes >= 0x20 inside strings.
  */
@@ -55,14 +56,16 @@ void kev_json_destroy(struct kev_json *json);
 
 /**
  * Scan one whole text (surrounding white space allowed). The scanner borrows the text until the next scan.
- * @return 0, -EINVAL (syntax: error says at which byte), -E2BIG (depth or size), -ENOMEM. On failure the scanner holds no tokens.
+ * @return 0, -EINVAL (syntax: error says at which byte), -E2BIG (depth or size), -ENOMEM. On failure the
+ * scanner holds no tokens.
  */
 int kev_json_scan(struct kev_json *json, struct kev_str text, struct kev_error *error) KEV_MUST_USE;
 
 /** Token number index (0 is the root); index must be less than the root's next. */
 const struct kev_json_token *kev_json_token(const struct kev_json *json, uint32_t index);
 
-/** The value of the member key of the object at index; the last one of duplicates. KEV_JSON_NONE if absent, or if index is NONE or no object. */
+/** The value of the member key of the object at index; the last one of duplicates. KEV_JSON_NONE if absent,
+ * or if index is NONE or no object. */
 uint32_t kev_json_get(const struct kev_json *json, uint32_t index, const char *key);
 
 /** The raw bytes of the token, borrowed from the text. */

@@ -19,8 +19,10 @@ void kev_metadata_fini(struct kev_metadata *metadata);
 
 /**
  * Read .metadata of the object at token index into a struct that is used again and again.
- * @return 0, -EINVAL (no object, no metadata.name), -EMSGSIZE (a name over 4096 bytes), -ENOMEM; the content is undefined on error
+ * @return 0, -EINVAL (no object, no metadata.name), -EMSGSIZE (a name over 4096 bytes), -ENOMEM; the content
+ * is undefined on error
  */
-int kev_metadata_read(struct kev_metadata *metadata, const struct kev_json *json, uint32_t index) KEV_MUST_USE;
+int kev_metadata_read(
+	struct kev_metadata *metadata, const struct kev_json *json, uint32_t index) KEV_MUST_USE;
 
 #endif

@@ -18,8 +18,8 @@
 
 /**
  * Decode the time in an event's name, "<object>.<hex of UnixNano>".
- * The name is split at its last '.'; what stands before is not empty; the suffix matches [1-7][0-9a-f]{15}; the value v lies within
- * KEV_NAME_TIME_MIN <= v <= created + KEV_NAME_TIME_AHEAD.
+ * The name is split at its last '.'; what stands before is not empty; the suffix matches [1-7][0-9a-f]{15};
+ * the value v lies within KEV_NAME_TIME_MIN <= v <= created + KEV_NAME_TIME_AHEAD.
  * @param created  metadata.creationTimestamp in ns since the epoch, or KEV_NAME_NO_CREATION
  * @param out      ns since the epoch; untouched on error
  * @return 0, or -EINVAL where the name holds no time

@@ -10,11 +10,12 @@
 #define KEV_TIMESTAMP_SIZE 32
 
 /**
- * Parse an RFC 3339 timestamp, with any number of fraction digits (those behind the ninth are dropped) and any offset.
+ * Parse an RFC 3339 timestamp, with any number of fraction digits (those behind the ninth are dropped) and
+ * any offset.
  * @param out  ns since the epoch, UTC; untouched on error
- * @return 0, -EINVAL (syntax, or a day, hour, minute or offset that does not exist) or -ERANGE (outside 1970 to 2261: such
- *         times count as unset; the server accepts the years 0000 and 9999)
- * Source: RFC 3339 section 5.6; a Kubernetes Time has whole seconds, a MicroTime exactly six fraction digits.
+ * @return 0, -EINVAL (syntax, or a day, hour, minute or offset that does not exist) or -ERANGE (outside 1970
+ * to 2261: such times count as unset; the server accepts the years 0000 and 9999) Source: RFC 3339
+ * section 5.6; a Kubernetes Time has whole seconds, a MicroTime exactly six fraction digits.
  */
 int kev_timestamp_parse(struct kev_str s, int64_t *out) KEV_MUST_USE;
 

@@ -31,8 +31,8 @@ struct kev_change {
 void kev_change_fini(struct kev_change *change);
 
 /**
- * A bounded journal with one reader. When the reader falls too far behind, the journal drops everything and says
- * "resync": the reader then compares its whole picture with the store (kev_store_walk).
+ * A bounded journal with one reader. When the reader falls too far behind, the journal drops everything and
+ * says "resync": the reader then compares its whole picture with the store (kev_store_walk).
  */
 struct kev_changes;
 
@@ -40,17 +40,20 @@ struct kev_changes;
 struct kev_changes *kev_changes_create(size_t max);
 void kev_changes_destroy(struct kev_changes *changes);
 
-/** Append one change. Takes what it owns (on overflow, or without memory, too: the reader is then told to resync). */
+/** Append one change. Takes what it owns (on overflow, or without memory, too: the reader is then told to
+ * resync). */
 void kev_changes_append(struct kev_changes *changes, struct kev_change *change /* taken */);
 
 /**
  * Take at most max changes, waiting for one.
  * @param out         array of max; the caller owns the changes taken
  * @param timeout_ms  -1 waits for ever, 0 not at all
- * @param resync      set to true where the reader must resync first; the journal is then empty, and what is appended from now on comes after the resync
+ * @param resync      set to true where the reader must resync first; the journal is then empty, and what is
+ * appended from now on comes after the resync
  * @return changes taken; 0 at the timeout, at a resync, or when the journal was closed
  */
-size_t kev_changes_take(struct kev_changes *changes, struct kev_change *out, size_t max, int timeout_ms, bool *resync);
+size_t kev_changes_take(
+	struct kev_changes *changes, struct kev_change *out, size_t max, int timeout_ms, bool *resync);
 
 /** Wake the reader for good: every later take returns at once. */
 void kev_changes_close(struct kev_changes *changes);

@@ -8,7 +8,8 @@
 #include "kevfs/base/str.h"
 
 /**
- * Which resource (plural) a kind is, as API discovery tells. Immutable once it is published (kev_store_set_kinds), shared by reference counts.
+ * Which resource (plural) a kind is, as API discovery tells. Immutable once it is published
+ * (kev_store_set_kinds), shared by reference counts.
  */
 struct kev_kinds;
 
@@ -18,7 +19,8 @@ struct kev_kinds *kev_kinds_ref(struct kev_kinds *kinds);
 void kev_kinds_unref(struct kev_kinds *kinds);
 
 /**
- * Add a kind before publishing: copies the strings. The first of duplicates (group, kind) stays: discovery lists a group's preferred version first.
+ * Add a kind before publishing: copies the strings. The first of duplicates (group, kind) stays: discovery
+ * lists a group's preferred version first.
  * @param group  "" for core
  * @return 0, -EINVAL (plural is no DNS label, or kind empty), -ENOSPC (more than KEV_KINDS_MAX) or -ENOMEM
  */
@@ -26,7 +28,8 @@ int kev_kinds_add(struct kev_kinds *kinds, struct kev_str group, struct kev_str 
 
 #define KEV_KINDS_MAX 100000
 
-/** The kinds that kube-apiserver itself ships, built in: for a dump, and where discovery is forbidden. @return new, or NULL on ENOMEM */
+/** The kinds that kube-apiserver itself ships, built in: for a dump, and where discovery is forbidden.
+ * @return new, or NULL on ENOMEM */
 struct kev_kinds *kev_kinds_create_builtin(void);
 
 /** Is group core ("") or one that kube-apiserver ships? Such a group's resources stand bare. */
@@ -36,12 +39,15 @@ bool kev_kinds_group_is_bare(struct kev_str group);
 struct kev_str kev_kinds_group_of(struct kev_str api_version);
 
 /**
- * Find the resource of an involvedObject. An empty apiVersion means core, then the groups that kube-apiserver ships, then a match that is unique among the others.
+ * Find the resource of an involvedObject. An empty apiVersion means core, then the groups that kube-apiserver
+ * ships, then a match that is unique among the others.
  * @param group   set to the group it was found in; borrowed from kinds
  * @param plural  likewise
- * @return true where discovery knows the kind; kind and group match exactly. The outputs are untouched where not.
+ * @return true where discovery knows the kind; kind and group match exactly. The outputs are untouched where
+ * not.
  */
-bool kev_kinds_find(const struct kev_kinds *kinds, struct kev_str api_version, struct kev_str kind, struct kev_str *group, struct kev_str *plural);
+bool kev_kinds_find(const struct kev_kinds *kinds, struct kev_str api_version, struct kev_str kind,
+	struct kev_str *group, struct kev_str *plural);
 
 /** How many kinds it holds. */
 size_t kev_kinds_count(const struct kev_kinds *kinds);

@@ -12,8 +12,9 @@
 #include "kevfs/store/kinds.h"
 
 /**
- * What the cluster holds as far as kevfs knows: events by (namespace, name), pods, namespaces, kinds. Written by the watches,
- * followed through its journal. Every function may be called from any thread; none waits for anything but its own lock.
+ * What the cluster holds as far as kevfs knows: events by (namespace, name), pods, namespaces, kinds. Written
+ * by the watches, followed through its journal. Every function may be called from any thread; none waits for
+ * anything but its own lock.
  */
 struct kev_store;
 
@@ -23,24 +24,30 @@ void kev_store_destroy(struct kev_store *store);
 
 /** How an event reached us: decides its ctime. */
 enum kev_origin {
-	/** From the first sync: ctime is the server's last write, its nanoseconds taken from the resourceVersion; if that is in the future, as for LIVE. */
+	/** From the first sync: ctime is the server's last write, its nanoseconds taken from the
+	   resourceVersion; if that is in the future, as for LIVE. */
 	KEV_ORIGIN_FIRST_SYNC,
-	/** From a watch, or a relist: ctime is now, and later than that of every revision of this name before. */
+	/** From a watch, or a relist: ctime is now, and later than that of every revision of this name
+	   before. */
 	KEV_ORIGIN_LIVE,
 };
 
 /**
- * Put a revision in place of the one that has its namespace and name. If it is the same revision (kev_event_same) nothing happens but that it is
- * marked as seen by a relist. Sets the event's ctime, publishes it, appends to the journal.
+ * Put a revision in place of the one that has its namespace and name. If it is the same revision
+ * (kev_event_same) nothing happens but that it is marked as seen by a relist. Sets the event's ctime,
+ * publishes it, appends to the journal.
  * @return 0 or -ENOMEM (the store is then unchanged)
  */
-int kev_store_put(struct kev_store *store, struct kev_event *event /* taken in any case */, enum kev_origin origin) KEV_MUST_USE;
+int kev_store_put(struct kev_store *store, struct kev_event *event /* taken in any case */,
+	enum kev_origin origin) KEV_MUST_USE;
 
 /** Remove an event by its name; nothing where there is none. */
 void kev_store_delete(struct kev_store *store, struct kev_str namespace_, struct kev_str name);
 
-/** A pod or a namespace (then namespace_ is empty) is there. @param created ns, 0 unknown. @return 0 or -ENOMEM */
-int kev_store_put_pod(struct kev_store *store, struct kev_str namespace_, struct kev_str name, int64_t created) KEV_MUST_USE;
+/** A pod or a namespace (then namespace_ is empty) is there. @param created ns, 0 unknown. @return 0 or
+ * -ENOMEM */
+int kev_store_put_pod(struct kev_store *store, struct kev_str namespace_, struct kev_str name,
+	int64_t created) KEV_MUST_USE;
 int kev_store_put_namespace(struct kev_store *store, struct kev_str name, int64_t created) KEV_MUST_USE;
 void kev_store_delete_pod(struct kev_store *store, struct kev_str namespace_, struct kev_str name);
 void kev_store_delete_namespace(struct kev_store *store, struct kev_str name);
@@ -49,8 +56,9 @@ void kev_store_delete_namespace(struct kev_store *store, struct kev_str name);
 enum kev_scope_kind { KEV_SCOPE_EVENTS, KEV_SCOPE_PODS, KEV_SCOPE_NAMESPACES };
 
 /**
- * A relist as a diff: begin, put everything that the list holds, end: what was not put since begin and lies within the scope is deleted. A list that breaks off is simply never ended
- * (the next begin starts over). Relists of different scopes may overlap in time.
+ * A relist as a diff: begin, put everything that the list holds, end: what was not put since begin and lies
+ * within the scope is deleted. A list that breaks off is simply never ended (the next begin starts over).
+ * Relists of different scopes may overlap in time.
  * @param namespace_  only this namespace's; empty means all (of EVENTS and PODS)
  */
 void kev_store_relist_begin(struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_);
@@ -70,8 +78,9 @@ struct kev_store_counts {
 void kev_store_counts(struct kev_store *store, struct kev_store_counts *out);
 
 /**
- * For a resync: every event, then every pod, then every namespace, in no order. The callbacks see a snapshot and are called without
- * the store's lock. A callback that returns non-zero ends the walk with that value. @return 0, a callback's value, or -ENOMEM
+ * For a resync: every event, then every pod, then every namespace, in no order. The callbacks see a snapshot
+ * and are called without the store's lock. A callback that returns non-zero ends the walk with that value.
+ * @return 0, a callback's value, or -ENOMEM
  */
 struct kev_store_visitor {
 	int (*event)(void *context, struct kev_event *event /* borrowed */);

@@ -10,9 +10,10 @@
 /**
  * API strings → file names, one to one: two different strings never give the same name in the same place.
  *
- * What cannot stand in a name becomes %XX (upper-case hex, a byte each): '/', '%', NUL, C0, DEL, C1 (both bytes of its UTF-8), every byte that is no valid UTF-8, and the
- * whole of "." and "..". The empty string is a lone "%". A result over 255 bytes is cut (between characters, never inside a %XX) and ends in "%~" and 32 hex digits
- * (kev_hash_hex128 of the whole escaped name): '%' is followed by '~' nowhere else.
+ * What cannot stand in a name becomes %XX (upper-case hex, a byte each): '/', '%', NUL, C0, DEL, C1 (both
+ * bytes of its UTF-8), every byte that is no valid UTF-8, and the whole of "." and "..". The empty string is
+ * a lone "%". A result over 255 bytes is cut (between characters, never inside a %XX) and ends in "%~" and 32
+ * hex digits (kev_hash_hex128 of the whole escaped name): '%' is followed by '~' nowhere else.
  */
 
 /** A file name has at most this many bytes (Linux NAME_MAX). */
@@ -22,26 +23,29 @@
 int kev_path_append_event(struct kev_buf *out, struct kev_str name);
 
 /**
- * Append the directory name of a namespace. Names that are ours at the top (".kevfs" and what begins with it, "events.*") have their first byte escaped;
- * no valid namespace has such a name.
+ * Append the directory name of a namespace. Names that are ours at the top (".kevfs" and what begins with it,
+ * "events.*") have their first byte escaped; no valid namespace has such a name.
  */
 int kev_path_append_namespace(struct kev_buf *out, struct kev_str name);
 
 /**
- * Append the directory name of an object: its name, with the first ':' escaped; behind "<ns>:" (all ':' in it escaped) where object_namespace is neither empty nor event_namespace.
- * So "<ns>:<name>" and an object that is really called "ns:name" never meet.
+ * Append the directory name of an object: its name, with the first ':' escaped; behind "<ns>:" (all ':' in it
+ * escaped) where object_namespace is neither empty nor event_namespace. So "<ns>:<name>" and an object that
+ * is really called "ns:name" never meet.
  */
-int kev_path_append_object(struct kev_buf *out, struct kev_str event_namespace, struct kev_str object_namespace, struct kev_str name);
+int kev_path_append_object(struct kev_buf *out, struct kev_str event_namespace,
+	struct kev_str object_namespace, struct kev_str name);
 
 /**
- * Append the directory name of a known resource: the plural, bare for a bare group (kev_kinds_group_is_bare), else "plural.group". Names that are ours in a namespace ("events",
- * "events.*", "by-*") have their first byte escaped: an Event about an Event stands in "%65vents".
+ * Append the directory name of a known resource: the plural, bare for a bare group (kev_kinds_group_is_bare),
+ * else "plural.group". Names that are ours in a namespace ("events", "events.*", "by-*") have their first
+ * byte escaped: an Event about an Event stands in "%65vents".
  */
 int kev_path_append_resource(struct kev_buf *out, struct kev_str group, struct kev_str plural);
 
 /**
- * Append the directory name of a kind that discovery does not know: verbatim, each '.' escaped as well, and ".group" behind it where there is a group. A first byte that would make
- * it one of our names is escaped.
+ * Append the directory name of a kind that discovery does not know: verbatim, each '.' escaped as well, and
+ * ".group" behind it where there is a group. A first byte that would make it one of our names is escaped.
  * @param taken  the name is also a known resource's: the first byte is escaped
  */
 int kev_path_append_kind(struct kev_buf *out, struct kev_str group, struct kev_str kind, bool taken);

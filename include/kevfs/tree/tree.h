@@ -18,12 +18,14 @@
  *   /<namespace>/events -> ../.kevfs/namespaces/<namespace>/events
  *   /.kevfs/namespaces/<namespace>/events/<event>        the same nodes again; /.kevfs is never listed
  *
- * The tree is the kernel's picture: it changes only in kev_tree_apply() and kev_tree_resync(), which one thread calls, and which say what the kernel must
- * forget. Everything else is answered from memory, by any thread, and waits for nothing but the tree's own lock.
+ * The tree is the kernel's picture: it changes only in kev_tree_apply() and kev_tree_resync(), which one
+ * thread calls, and which say what the kernel must forget. Everything else is answered from memory, by any
+ * thread, and waits for nothing but the tree's own lock.
  *
- * A node number is what FUSE calls nodeid (fuse_ino_t): a counter, never a pointer, never used again. A directory or a link keeps its number for as long as the kernel knows it; every revision of an
- * event is a node of its own, which lives until the kernel forgets it: an open descriptor keeps its snapshot. attr.ino (st_ino) is another thing: a
- * stable hash, so that backup tools know a file again after a remount.
+ * A node number is what FUSE calls nodeid (fuse_ino_t): a counter, never a pointer, never used again. A
+ * directory or a link keeps its number for as long as the kernel knows it; every revision of an event is a
+ * node of its own, which lives until the kernel forgets it: an open descriptor keeps its snapshot. attr.ino
+ * (st_ino) is another thing: a stable hash, so that backup tools know a file again after a remount.
  */
 struct kev_tree;
 
@@ -53,10 +55,12 @@ struct kev_entry {
 };
 
 /**
- * Find a name. On success (node not 0) the node's lookup count is one higher: undo it with kev_tree_forget() if the reply fails.
+ * Find a name. On success (node not 0) the node's lookup count is one higher: undo it with kev_tree_forget()
+ * if the reply fails.
  * @return 0, -ENOTDIR, -ESTALE (no such node) or -ENOMEM
  */
-int kev_tree_lookup(struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out) KEV_MUST_USE;
+int kev_tree_lookup(
+	struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out) KEV_MUST_USE;
 
 /** The kernel's lookup count of node falls by count. A node that is unknown is ignored. */
 void kev_tree_forget(struct kev_tree *tree, uint64_t node, uint64_t count);
@@ -67,7 +71,8 @@ int kev_tree_getattr(struct kev_tree *tree, uint64_t node, struct kev_attr *out)
 /** Append a link's target. @return 0, -EINVAL (no link), -ESTALE, -ENOMEM */
 int kev_tree_readlink(struct kev_tree *tree, uint64_t node, struct kev_buf *out) KEV_MUST_USE;
 
-/** The event whose revision the node is. @return 0 and a new reference; -EISDIR, -EINVAL (a link) or -ESTALE */
+/** The event whose revision the node is. @return 0 and a new reference; -EISDIR, -EINVAL (a link) or -ESTALE
+ */
 int kev_tree_open(struct kev_tree *tree, uint64_t node, struct kev_event **out) KEV_MUST_USE;
 
 /**
@@ -76,15 +81,19 @@ int kev_tree_open(struct kev_tree *tree, uint64_t node, struct kev_event **out) 
  * @param entry  entry->node is 0 where the caller did not ask for nodes, and for "." and ".."
  * @return 0 to go on, 1 if the entry did not fit: it then counts as not given, and the listing ends
  */
-typedef int kev_tree_emit_fn(void *context, struct kev_str name, const struct kev_entry *entry, uint64_t next);
+typedef int kev_tree_emit_fn(
+	void *context, struct kev_str name, const struct kev_entry *entry, uint64_t next);
 
 /**
- * List a directory from behind cookie (0: from its beginning), "." and ".." first. Cookies are counters, never used again in the directory: what is neither created nor deleted
- * meanwhile is given exactly once, whatever else changes between two calls.
- * @param nodes  give nodes too: each entry given (but "." and "..") raises its node's lookup count by one, as READDIRPLUS does
+ * List a directory from behind cookie (0: from its beginning), "." and ".." first. Cookies are counters,
+ * never used again in the directory: what is neither created nor deleted meanwhile is given exactly once,
+ * whatever else changes between two calls.
+ * @param nodes  give nodes too: each entry given (but "." and "..") raises its node's lookup count by one, as
+ * READDIRPLUS does
  * @return 0, -ENOTDIR, -ESTALE or -ENOMEM (what was given stays given)
  */
-int kev_tree_readdir(struct kev_tree *tree, uint64_t node, uint64_t cookie, bool nodes, kev_tree_emit_fn *emit, void *context) KEV_MUST_USE;
+int kev_tree_readdir(struct kev_tree *tree, uint64_t node, uint64_t cookie, bool nodes,
+	kev_tree_emit_fn *emit, void *context) KEV_MUST_USE;
 
 /** What df shows. */
 struct kev_tree_usage {
@@ -98,17 +107,20 @@ void kev_tree_usage(struct kev_tree *tree, struct kev_tree_usage *out);
 
 /** What the kernel must be told after a change. */
 enum kev_stale_kind {
-	KEV_STALE_ENTRY,   /**< parent, name: what the name means, or that there is none (fuse_lowlevel_notify_inval_entry) */
-	KEV_STALE_LISTING, /**< node: a directory's cached listing and attributes (fuse_lowlevel_notify_inval_inode(node, 0, 0)) */
+	KEV_STALE_ENTRY,   /**< parent, name: what the name means, or that there is none
+			      (fuse_lowlevel_notify_inval_entry) */
+	KEV_STALE_LISTING, /**< node: a directory's cached listing and attributes
+			      (fuse_lowlevel_notify_inval_inode(node, 0, 0)) */
 	KEV_STALE_ATTR,    /**< node: only its attributes (fuse_lowlevel_notify_inval_inode(node, -1, 0)) */
 };
 struct kev_stale {
 	enum kev_stale_kind kind;
-	uint64_t node; /**< the directory, or the parent of the name */
+	uint64_t node;                  /**< the directory, or the parent of the name */
 	char name[KEV_STALE_NAME_SIZE]; /**< NUL-terminated; "" but for ENTRY */
 };
 
-/** Called for each thing that went stale, in order, WITHOUT the tree's lock, after the tree has changed. Only nodes that the kernel knows are named. */
+/** Called for each thing that went stale, in order, WITHOUT the tree's lock, after the tree has changed. Only
+ * nodes that the kernel knows are named. */
 typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
 
 /**
@@ -116,7 +128,8 @@ typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
  * @param stale  may be NULL (before the mount)
  * @return 0, or -ENOMEM: the tree may then lack something, and the caller resyncs later
  */
-int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
+int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count,
+	kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
 /** Make the tree equal to the store, as a diff. The same in all else. */
 int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;

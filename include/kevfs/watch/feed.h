@@ -25,15 +25,17 @@ struct kev_feed_config {
 	const char *const *namespaces;            /**< only these, NULL-terminated and borrowed; NULL: all */
 	const char *field_selector;               /**< of events, or NULL; borrowed */
 	int sync_timeout;                         /**< seconds without a byte, during the first sync */
-	bool patient;                             /**< delay_sync: failures of the first sync are retried for ever */
+	bool patient; /**< delay_sync: failures of the first sync are retried for ever */
 	void (*progress)(void *context, const struct kev_feed_progress *progress); /**< may be NULL */
-	/** The first sync is complete (result 0), or has failed for good (not where patient). Exactly once, from the feed's thread. */
+	/** The first sync is complete (result 0), or has failed for good (not where patient). Exactly once,
+	 * from the feed's thread. */
 	void (*synced)(void *context, int result, const struct kev_error *error);
 	void *context; /**< borrowed */
 };
 
 /** @return 0 and a new feed; -EINVAL (certificate, key) or -ENOMEM. Starts no thread. */
-int kev_feed_create(const struct kev_feed_config *config, struct kev_feed **out, struct kev_error *error) KEV_MUST_USE;
+int kev_feed_create(
+	const struct kev_feed_config *config, struct kev_feed **out, struct kev_error *error) KEV_MUST_USE;
 
 /** Start the thread, all signals blocked in it. @return 0 or -errno */
 int kev_feed_start(struct kev_feed *feed) KEV_MUST_USE;
