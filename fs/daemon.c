@@ -1,0 +1,78 @@
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kevfs/base/log.h"
+
+static void wait_for_child(int fd, pid_t child) __attribute__((noreturn));
+static void wait_for_child(int fd, pid_t child)
+{
+	char ready;
+	ssize_t n;
+	int status = 0;
+
+	do
+		n = read(fd, &ready, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
+		_exit(0);
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status))
+		_exit(WEXITSTATUS(status));
+	kev_log_error("ended by signal %d (%s) before the mount was there", WTERMSIG(status),
+		strsignal(WTERMSIG(status)));
+	_exit(128 + WTERMSIG(status));
+}
+
+int kev_daemon_fork(void)
+{
+	int ends[2];
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	child = fork();
+	if (child < 0) {
+		int r = -errno;
+
+		close(ends[0]);
+		close(ends[1]);
+		return r;
+	}
+	if (child > 0) {
+		close(ends[1]);
+		wait_for_child(ends[0], child);
+	}
+	close(ends[0]);
+	return ends[1];
+}
+
+void kev_daemon_ready(int fd)
+{
+	const char ready = 1;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	ssize_t n;
+
+	setsid();
+	/* A daemon must not keep anybody's directory busy. "/" is always there. */
+	if (chdir("/") < 0)
+		kev_log_warning("chdir /: %s", strerror(errno));
+	kev_log_set_sink(KEV_LOG_SYSLOG);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		if (null > STDERR_FILENO)
+			close(null);
+	}
+	do
+		n = write(fd, &ready, 1);
+	while (n < 0 && errno == EINTR);
+	close(fd);
+}

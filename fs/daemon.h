@@ -1,0 +1,22 @@
+#ifndef KEVFS_DAEMON_H
+#define KEVFS_DAEMON_H
+
+#include "kevfs/base/defs.h"
+
+/**
+ * Into the background, the way that threads and libraries survive: fork first, before there is a thread, and
+ * let the parent wait until the child says that it is ready or exits. (fuse_daemonize() forks after the fact,
+ * and loses every thread.)
+ */
+
+/**
+ * Fork. Returns in the child, with the pipe's end to report on; the parent never returns: it exits with 0
+ * when the child is ready, else with the child's own exit status.
+ * @return a file descriptor, or -errno (nothing was forked)
+ */
+int kev_daemon_fork(void) KEV_MUST_USE;
+
+/** The child is ready: leave the session and the terminal, log to syslog, report. fd is closed. */
+void kev_daemon_ready(int fd);
+
+#endif

@@ -1,0 +1,212 @@
+#include "kevfs/kernel/notify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kevfs/base/defs.h"
+#include "kevfs/base/log.h"
+
+/* Changes carried over at once. */
+#define BATCH 256
+
+/* While something is to be tried again, or requests are parked, the thread looks this often. */
+#define TICK_MS 20
+
+/* Directories whose attributes the kernel did not know yet: see again(). */
+#define AGAIN_MAX 1024
+
+struct kev_notify {
+	struct kev_notify_config config;
+	pthread_t thread;
+	bool started;
+
+	atomic_bool stopping; /* send nothing more */
+	atomic_bool synced;   /* the store is complete */
+	atomic_bool ended;    /* the thread is about to return */
+
+	/* The thread's own. */
+	struct kev_change batch[BATCH];
+	struct kev_stale again[AGAIN_MAX];
+	size_t again_count;
+	bool resync;
+};
+
+/*
+ * The kernel answers ENOENT for an inode that it does not know. Mostly that is the end of it: it holds
+ * nothing that could be stale. But a LOOKUP or READDIRPLUS may be on its way that was answered before the
+ * change, and then the old attributes arrive after the notification, to stay for ever. So as long as the tree
+ * knows the node (somebody was told its number and has not forgotten it), the notification is sent again,
+ * until the kernel either takes it or forgets the node.
+ *
+ * Names need none of this: the kernel serializes inval_entry with the lookups of the same directory. Files
+ * need none either: a revision's attributes never change.
+ */
+static void again(struct kev_notify *notify, const struct kev_stale *stale)
+{
+	struct kev_attr attr;
+
+	if (kev_tree_getattr(notify->config.tree, stale->node, &attr) != 0)
+		return;
+	for (size_t i = 0; i < notify->again_count; i++) {
+		if (notify->again[i].node == stale->node) {
+			/* A listing's invalidation is one of the attributes as well. */
+			if (stale->kind == KEV_STALE_LISTING)
+				notify->again[i].kind = KEV_STALE_LISTING;
+			return;
+		}
+	}
+	if (notify->again_count == AGAIN_MAX) {
+		kev_log_warning(
+			"over %d directories wait for the kernel to take their invalidation", AGAIN_MAX);
+		return;
+	}
+	notify->again[notify->again_count++] = *stale;
+}
+
+/* The only place that notifies. No lock is held here. @return 0 or -errno */
+static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stale)
+{
+	struct fuse_session *session = notify->config.session;
+
+	switch (stale->kind) {
+	case KEV_STALE_ENTRY:
+		return fuse_lowlevel_notify_inval_entry(
+			session, stale->node, stale->name, strlen(stale->name));
+	case KEV_STALE_LISTING:
+		return fuse_lowlevel_notify_inval_inode(session, stale->node, 0, 0);
+	case KEV_STALE_ATTR:
+		return fuse_lowlevel_notify_inval_inode(session, stale->node, -1, 0);
+	}
+	return -EINVAL;
+}
+
+static void send_stale(void *context, const struct kev_stale *stale)
+{
+	struct kev_notify *notify = context;
+	int r;
+
+	if (atomic_load(&notify->stopping))
+		return;
+	r = notify_kernel(notify, stale);
+	if (r == -ENOENT && stale->kind != KEV_STALE_ENTRY)
+		again(notify, stale);
+	else if (r && r != -ENOENT && r != -ENODEV && r != -EBADF && r != -ENOTCONN)
+		kev_log_error("the kernel refuses a notification: %s", strerror(-r));
+}
+
+static void send_again(struct kev_notify *notify)
+{
+	size_t count = notify->again_count;
+
+	notify->again_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct kev_stale stale = notify->again[i];
+
+		send_stale(notify, &stale);
+	}
+}
+
+/* Wait for the first sync; expire parked requests meanwhile. */
+static void wait_synced(struct kev_notify *notify)
+{
+	const struct timespec tick = {0, TICK_MS * KEV_NS_PER_MS};
+
+	while (!atomic_load(&notify->synced) && !atomic_load(&notify->stopping)) {
+		nanosleep(&tick, NULL);
+		kev_ops_expire(notify->config.ops);
+	}
+	if (atomic_load(&notify->stopping))
+		return;
+	while (kev_tree_resync(notify->config.tree, send_stale, notify) != 0 && !atomic_load(&notify->stopping)) {
+		kev_log_error("no memory for the tree; trying again");
+		nanosleep(&tick, NULL);
+	}
+	kev_ops_release(notify->config.ops);
+}
+
+/* Carry over what the journal holds. */
+static void carry(struct kev_notify *notify)
+{
+	int timeout = notify->again_count || notify->resync ? TICK_MS : -1;
+	bool resync = false;
+	size_t count = kev_changes_take(notify->config.changes, notify->batch, BATCH, timeout, &resync);
+
+	if (kev_tree_apply(notify->config.tree, notify->batch, count, send_stale, notify) != 0)
+		notify->resync = true;
+	for (size_t i = 0; i < count; i++)
+		kev_change_fini(&notify->batch[i]);
+	if (resync || notify->resync)
+		notify->resync = kev_tree_resync(notify->config.tree, send_stale, notify) != 0;
+	send_again(notify);
+}
+
+static void *run(void *context)
+{
+	struct kev_notify *notify = context;
+
+	pthread_setname_np(pthread_self(), "kevfs-notify");
+	if (notify->config.delayed)
+		wait_synced(notify);
+	while (!atomic_load(&notify->stopping) && !kev_changes_closed(notify->config.changes))
+		carry(notify);
+	atomic_store(&notify->ended, true);
+	return NULL;
+}
+
+struct kev_notify *kev_notify_create(const struct kev_notify_config *config)
+{
+	struct kev_notify *notify = calloc(1, sizeof(*notify));
+
+	if (notify)
+		notify->config = *config;
+	return notify;
+}
+
+int kev_notify_start(struct kev_notify *notify)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&notify->thread, NULL, run, notify);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	notify->started = r == 0;
+	return -r;
+}
+
+void kev_notify_synced(struct kev_notify *notify)
+{
+	atomic_store(&notify->synced, true);
+}
+
+bool kev_notify_stop(struct kev_notify *notify, int timeout_ms)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+
+	atomic_store(&notify->stopping, true);
+	kev_changes_close(notify->config.changes);
+	if (!notify->started)
+		return true;
+	for (int waited = 0; !atomic_load(&notify->ended); waited++) {
+		if (waited >= timeout_ms)
+			return false;
+		nanosleep(&tick, NULL);
+	}
+	return true;
+}
+
+void kev_notify_destroy(struct kev_notify *notify)
+{
+	if (!notify)
+		return;
+	kev_notify_stop(notify, 0);
+	if (notify->started)
+		pthread_join(notify->thread, NULL);
+	free(notify);
+}

@@ -1,0 +1,485 @@
+#include "kevfs/kernel/ops.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/defs.h"
+#include "kevfs/base/log.h"
+
+/* Ten years: the kernel never asks again. What goes stale is said by notify. */
+#define FOREVER (10 * 365 * 86400.0)
+
+/* A link's target never comes near it. */
+#define TARGET_MAX 4096
+
+/* df's unit, and the smallest size that df shows. */
+#define BLOCK 4096
+#define USAGE_BLOCKS_MIN ((1U << 30) / BLOCK)
+#define USAGE_NODES_MIN (1U << 20)
+
+/* One request, as it came in: enough to answer it now or later. */
+struct request {
+	fuse_req_t req;
+	void (*answer)(struct kev_ops *ops, const struct request *request);
+	fuse_ino_t node;
+	size_t size;
+	off_t offset;
+	char name[256]; /* of a lookup */
+};
+
+struct parked {
+	struct request request;
+	int64_t deadline; /* monotonic ns */
+	struct parked *next;
+};
+
+struct kev_ops {
+	struct kev_ops_config config;
+
+	pthread_mutex_t lock; /* protects what follows */
+	bool parking;         /* new requests are parked */
+	size_t parked_count;
+	struct parked *parked; /* newest first */
+	struct parked **parked_tail;
+};
+
+static void fill_stat(const struct kev_ops *ops, const struct kev_attr *attr, struct stat *st)
+{
+	static const mode_t modes[] = {[KEV_NODE_DIR] = S_IFDIR | 0555,
+		[KEV_NODE_FILE] = S_IFREG | 0444,
+		[KEV_NODE_LINK] = S_IFLNK | 0777};
+
+	*st = (struct stat){
+		.st_ino = attr->ino,
+		.st_mode = modes[attr->type],
+		.st_nlink = attr->nlink,
+		.st_uid = ops->config.uid,
+		.st_gid = ops->config.gid,
+		.st_size = (off_t)attr->size,
+		.st_blksize = BLOCK,
+		.st_blocks = (blkcnt_t)((attr->size + 511) / 512),
+		.st_mtim = {attr->mtime / KEV_NS_PER_SEC, attr->mtime % KEV_NS_PER_SEC},
+		.st_ctim = {attr->ctime / KEV_NS_PER_SEC, attr->ctime % KEV_NS_PER_SEC},
+	};
+	st->st_atim = st->st_mtim;
+	/* A link's mode means nothing, and chmod could not change it. */
+	if (attr->type != KEV_NODE_LINK)
+		st->st_mode &= ~ops->config.umask;
+}
+
+static struct fuse_entry_param entry_param(const struct kev_ops *ops, const struct kev_entry *entry)
+{
+	struct fuse_entry_param param = {
+		.ino = entry->node,
+		.generation = entry->generation,
+		.attr_timeout = FOREVER,
+		.entry_timeout = FOREVER,
+	};
+
+	fill_stat(ops, &entry->attr, &param.attr);
+	return param;
+}
+
+static void answer_lookup(struct kev_ops *ops, const struct request *request)
+{
+	struct kev_entry entry = {0};
+	struct fuse_entry_param param;
+	int r = kev_tree_lookup(ops->config.tree, request->node, kev_str_c(request->name), &entry);
+
+	if (r) {
+		fuse_reply_err(request->req, -r);
+		return;
+	}
+	param = entry_param(ops, &entry);
+	/* A reply that does not arrive (the caller was killed) gives the kernel no reference. */
+	if (fuse_reply_entry(request->req, &param) && entry.node)
+		kev_tree_forget(ops->config.tree, entry.node, 1);
+}
+
+static void answer_getattr(struct kev_ops *ops, const struct request *request)
+{
+	struct kev_attr attr;
+	struct stat st;
+	int r = kev_tree_getattr(ops->config.tree, request->node, &attr);
+
+	if (r) {
+		fuse_reply_err(request->req, -r);
+		return;
+	}
+	fill_stat(ops, &attr, &st);
+	fuse_reply_attr(request->req, &st, FOREVER);
+}
+
+static void answer_readlink(struct kev_ops *ops, const struct request *request)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf target;
+	const char *text = NULL;
+	int r;
+
+	kev_buf_init(&target, TARGET_MAX);
+	r = kev_tree_readlink(ops->config.tree, request->node, &target);
+	if (!r && !(text = kev_buf_cstr(&target)))
+		r = -ENOMEM;
+	if (r)
+		fuse_reply_err(request->req, -r);
+	else
+		fuse_reply_readlink(request->req, text);
+}
+
+static void answer_read(struct kev_ops *ops, const struct request *request)
+{
+	KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
+	size_t offset = (size_t)request->offset, total, len;
+	char *data;
+	int r = kev_tree_open(ops->config.tree, request->node, &event);
+
+	if (r) {
+		fuse_reply_err(request->req, -r);
+		return;
+	}
+	total = kev_event_size(event);
+	len = request->offset < 0 || offset >= total ? 0 : total - offset;
+	if (len > request->size)
+		len = request->size;
+	data = malloc(len ? len : 1);
+	if (!data) {
+		fuse_reply_err(request->req, ENOMEM);
+		return;
+	}
+	len = kev_event_read(event, offset, data, len);
+	fuse_reply_buf(request->req, data, len);
+	free(data);
+}
+
+/* What a listing is copied into. */
+struct listing {
+	struct kev_ops *ops;
+	fuse_req_t req;
+	bool plus;
+	char *data;
+	size_t len, size;
+	uint64_t
+		*given; /* the nodes whose lookup count a READDIRPLUS raised, to undo it if the reply fails */
+	size_t given_count;
+};
+
+/* An entry of a READDIRPLUS takes at least this much: what `given` needs room for. */
+#define PLUS_ENTRY_MIN 128
+
+static int emit(void *context, struct kev_str name, const struct kev_entry *entry, uint64_t next)
+{
+	struct listing *listing = context;
+	struct fuse_entry_param param = entry_param(listing->ops, entry);
+	char *at = listing->data + listing->len, text[KEV_STALE_NAME_SIZE];
+	size_t room = listing->size - listing->len, need;
+
+	memcpy(text, name.data, name.len);
+	text[name.len] = '\0';
+	if (listing->plus)
+		need = fuse_add_direntry_plus(listing->req, at, room, text, &param, (off_t)next);
+	else
+		need = fuse_add_direntry(listing->req, at, room, text, &param.attr, (off_t)next);
+	if (need > room)
+		return 1;
+	listing->len += need;
+	if (entry->node)
+		listing->given[listing->given_count++] = entry->node;
+	return 0;
+}
+
+static void list(struct kev_ops *ops, const struct request *request, bool plus)
+{
+	struct listing listing = {.ops = ops, .req = request->req, .plus = plus, .size = request->size};
+	int r = -ENOMEM;
+
+	listing.data = malloc(request->size ? request->size : 1);
+	listing.given = malloc((request->size / PLUS_ENTRY_MIN + 1) * sizeof(*listing.given));
+	if (listing.data && listing.given)
+		r = kev_tree_readdir(
+			ops->config.tree, request->node, (uint64_t)request->offset, plus, emit, &listing);
+	/* What was given before an error is given: the caller comes back for the rest, and meets the error
+	 * then. */
+	if (r && listing.len == 0)
+		fuse_reply_err(request->req, -r);
+	else if (fuse_reply_buf(request->req, listing.data, listing.len)) {
+		for (size_t i = 0; i < listing.given_count; i++)
+			kev_tree_forget(ops->config.tree, listing.given[i], 1);
+	}
+	free(listing.given);
+	free(listing.data);
+}
+
+static void answer_readdir(struct kev_ops *ops, const struct request *request)
+{
+	list(ops, request, false);
+}
+
+static void answer_readdirplus(struct kev_ops *ops, const struct request *request)
+{
+	list(ops, request, true);
+}
+
+/*
+ * Used is the truth: the events' bytes and the files. Free is as much again, so that Use% stays at half or
+ * below and no disk monitor ever calls anyone; none of it is available, since nothing can be written.
+ */
+static void answer_statfs(struct kev_ops *ops, const struct request *request)
+{
+	struct kev_tree_usage usage;
+	struct statvfs st = {.f_bsize = BLOCK, .f_frsize = BLOCK, .f_namemax = 255};
+	uint64_t blocks;
+
+	kev_tree_usage(ops->config.tree, &usage);
+	blocks = (usage.bytes + BLOCK - 1) / BLOCK;
+	st.f_bfree = st.f_bavail = blocks > USAGE_BLOCKS_MIN ? blocks : USAGE_BLOCKS_MIN;
+	st.f_blocks = blocks + st.f_bfree;
+	st.f_ffree = st.f_favail = usage.nodes > USAGE_NODES_MIN ? usage.nodes : USAGE_NODES_MIN;
+	st.f_files = usage.nodes + st.f_ffree;
+	fuse_reply_statfs(request->req, &st);
+}
+
+/* Park the request. @return false if requests are not parked (any more) */
+static bool park(struct kev_ops *ops, const struct request *request)
+{
+	struct parked *parked;
+	bool full;
+
+	pthread_mutex_lock(&ops->lock);
+	if (!ops->parking) {
+		pthread_mutex_unlock(&ops->lock);
+		return false;
+	}
+	full = ops->parked_count >= KEV_OPS_PARKED_MAX;
+	parked = full ? NULL : malloc(sizeof(*parked));
+	if (parked) {
+		*parked = (struct parked){.request = *request,
+			.deadline = kev_clock_monotonic(ops->config.clock) +
+				    ops->config.park_timeout * KEV_NS_PER_SEC};
+		*ops->parked_tail = parked;
+		ops->parked_tail = &parked->next;
+		ops->parked_count++;
+	}
+	pthread_mutex_unlock(&ops->lock);
+	if (!parked)
+		fuse_reply_err(request->req, full ? EAGAIN : ENOMEM);
+	return true;
+}
+
+static void handle(const struct request *request)
+{
+	struct kev_ops *ops = fuse_req_userdata(request->req);
+
+	if (!park(ops, request))
+		request->answer(ops, request);
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	(void)userdata;
+	/* "auto" would send a LOOKUP a file after a plain listing that was served from the cache. */
+	conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
+					      FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_EXPLICIT_INVAL_DATA);
+	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct request request = {.req = req, .answer = answer_lookup, .node = parent};
+	size_t len = strlen(name);
+
+	if (len >= sizeof(request.name)) {
+		fuse_reply_err(req, ENAMETOOLONG);
+		return;
+	}
+	memcpy(request.name, name, len + 1);
+	handle(&request);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t count)
+{
+	struct kev_ops *ops = fuse_req_userdata(req);
+
+	kev_tree_forget(ops->config.tree, node, count);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	struct kev_ops *ops = fuse_req_userdata(req);
+
+	for (size_t i = 0; i < count; i++)
+		kev_tree_forget(ops->config.tree, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file)
+{
+	struct request request = {.req = req, .answer = answer_getattr, .node = node};
+
+	(void)file;
+	/* umount(8) and mountpoint(1) look at the root: they must not wait, and that it is a directory is
+	 * true already. */
+	if (node == KEV_TREE_ROOT)
+		answer_getattr(fuse_req_userdata(req), &request);
+	else
+		handle(&request);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t node)
+{
+	struct request request = {.req = req, .answer = answer_readlink, .node = node};
+
+	handle(&request);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *file)
+{
+	(void)node;
+	(void)file;
+	/* Once, for the whole connection: the kernel opens by itself from then on, and keeps the pages. */
+	fuse_reply_err(req, ENOSYS);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	struct request request = {
+		.req = req, .answer = answer_read, .node = node, .size = size, .offset = offset};
+
+	(void)file;
+	handle(&request);
+}
+
+static void op_readdir(
+	fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	struct request request = {
+		.req = req, .answer = answer_readdir, .node = node, .size = size, .offset = offset};
+
+	(void)file;
+	handle(&request);
+}
+
+static void op_readdirplus(
+	fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, struct fuse_file_info *file)
+{
+	struct request request = {
+		.req = req, .answer = answer_readdirplus, .node = node, .size = size, .offset = offset};
+
+	(void)file;
+	handle(&request);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+	struct request request = {.req = req, .answer = answer_statfs, .node = node};
+
+	handle(&request);
+}
+
+const struct fuse_lowlevel_ops *kev_ops_table(void)
+{
+	static const struct fuse_lowlevel_ops table = {
+		.init = op_init,
+		.lookup = op_lookup,
+		.forget = op_forget,
+		.forget_multi = op_forget_multi,
+		.getattr = op_getattr,
+		.readlink = op_readlink,
+		.open = op_open,
+		.read = op_read,
+		.opendir = op_open,
+		.readdir = op_readdir,
+		.readdirplus = op_readdirplus,
+		.statfs = op_statfs,
+	};
+
+	return &table;
+}
+
+struct kev_ops *kev_ops_create(const struct kev_ops_config *config)
+{
+	struct kev_ops *ops = calloc(1, sizeof(*ops));
+
+	if (!ops)
+		return NULL;
+	ops->config = *config;
+	ops->parking = config->parked;
+	ops->parked_tail = &ops->parked;
+	pthread_mutex_init(&ops->lock, NULL);
+	return ops;
+}
+
+/* Take the whole list. */
+static struct parked *take_parked(struct kev_ops *ops, bool stop_parking)
+{
+	struct parked *list;
+
+	pthread_mutex_lock(&ops->lock);
+	list = ops->parked;
+	ops->parked = NULL;
+	ops->parked_tail = &ops->parked;
+	ops->parked_count = 0;
+	if (stop_parking)
+		ops->parking = false;
+	pthread_mutex_unlock(&ops->lock);
+	return list;
+}
+
+void kev_ops_destroy(struct kev_ops *ops)
+{
+	struct parked *next;
+
+	if (!ops)
+		return;
+	for (struct parked *parked = take_parked(ops, true); parked; parked = next) {
+		next = parked->next;
+		fuse_reply_err(parked->request.req, EAGAIN);
+		free(parked);
+	}
+	pthread_mutex_destroy(&ops->lock);
+	free(ops);
+}
+
+void kev_ops_release(struct kev_ops *ops)
+{
+	struct parked *next;
+
+	for (struct parked *parked = take_parked(ops, true); parked; parked = next) {
+		next = parked->next;
+		parked->request.answer(ops, &parked->request);
+		free(parked);
+	}
+}
+
+void kev_ops_expire(struct kev_ops *ops)
+{
+	int64_t now = kev_clock_monotonic(ops->config.clock);
+	struct parked *gone = NULL, *next;
+
+	pthread_mutex_lock(&ops->lock);
+	for (struct parked **at = &ops->parked; *at;) {
+		struct parked *parked = *at;
+
+		if (parked->deadline > now && !fuse_req_interrupted(parked->request.req)) {
+			at = &parked->next;
+			continue;
+		}
+		*at = parked->next;
+		if (!parked->next)
+			ops->parked_tail = at;
+		ops->parked_count--;
+		parked->next = gone;
+		gone = parked;
+	}
+	pthread_mutex_unlock(&ops->lock);
+	for (; gone; gone = next) {
+		next = gone->next;
+		fuse_reply_err(gone->request.req, fuse_req_interrupted(gone->request.req) ? EINTR : EAGAIN);
+		free(gone);
+	}
+}

@@ -1,0 +1,277 @@
+/*
+ * kevfs: Kubernetes Events as files.
+ *
+ * This file only wires the rooms together: command line → where and who → store ← feed, store → tree →
+ * kernel.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+
+#include "daemon.h"
+#include "options.h"
+
+#include "kevfs/base/clock.h"
+#include "kevfs/base/log.h"
+#include "kevfs/cluster/kubeconfig.h"
+#include "kevfs/kernel/session.h"
+#include "kevfs/store/changes.h"
+#include "kevfs/store/store.h"
+#include "kevfs/tree/tree.h"
+#include "kevfs/watch/dump.h"
+#include "kevfs/watch/feed.h"
+
+/* mount(8)'s exit codes. */
+#define EXIT_USAGE 1
+#define EXIT_MOUNT 32
+
+/* The journal between the feed and the tree: a burst of this many changes is followed one by one, a larger
+ * one by comparing. */
+#define CHANGES_MAX 65536
+
+struct app {
+	struct kev_options options;
+	struct kev_cluster_config *cluster; /* NULL for a file */
+	char *dump;                         /* the file's absolute path, or NULL */
+	char *mountpoint;                   /* absolute */
+
+	struct kev_changes *changes;
+	struct kev_store *store;
+	struct kev_tree *tree;
+	struct kev_feed *feed;
+	struct kev_session *session;
+	bool progress_shown;
+
+	pthread_mutex_t lock; /* protects what follows */
+	pthread_cond_t cond;
+	bool synced;
+	int sync_result;
+	struct kev_error sync_error;
+};
+
+/* -o delay_sync and the foreground need no wait; everything else does. From the feed's thread. */
+static void on_synced(void *context, int result, const struct kev_error *error)
+{
+	struct app *app = context;
+
+	pthread_mutex_lock(&app->lock);
+	app->synced = true;
+	app->sync_result = result;
+	if (result && error)
+		app->sync_error = *error;
+	pthread_cond_signal(&app->cond);
+	pthread_mutex_unlock(&app->lock);
+	if (result == 0 && app->options.delay_sync)
+		kev_session_synced(app->session);
+}
+
+static void on_progress(void *context, const struct kev_feed_progress *progress)
+{
+	struct app *app = context;
+
+	app->progress_shown = true;
+	if (progress->remaining)
+		dprintf(STDERR_FILENO, "\rkevfs: %zu of about %zu events ", progress->events,
+			progress->events + progress->remaining);
+	else
+		dprintf(STDERR_FILENO, "\rkevfs: %zu events ", progress->events);
+}
+
+static int wait_synced(struct app *app, struct kev_error *error)
+{
+	pthread_mutex_lock(&app->lock);
+	while (!app->synced)
+		pthread_cond_wait(&app->cond, &app->lock);
+	pthread_mutex_unlock(&app->lock);
+	if (app->progress_shown)
+		dprintf(STDERR_FILENO, "\r\033[K");
+	if (app->sync_result)
+		*error = app->sync_error;
+	return app->sync_result;
+}
+
+/* Where the events come from. Nothing is asked of the network here. */
+static int resolve_source(struct app *app, struct kev_error *error)
+{
+	const char *source = app->options.source, *kubeconfig = app->options.kubeconfig;
+	struct kev_environment environment;
+
+	if (strncmp(source, "file:", 5) == 0) {
+		app->dump = realpath(source + 5, NULL);
+		if (!app->dump) {
+			kev_error_set(error, "%s: %s", source + 5, strerror(errno));
+			return -errno;
+		}
+		return 0;
+	}
+	kev_environment_read(&environment);
+	if (strcmp(source, "in-cluster") == 0)
+		return kev_kubeconfig_load_in_cluster(&environment, &app->cluster, error);
+	if (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0)
+		return kev_kubeconfig_load_url(source, &app->cluster, error);
+	return kev_kubeconfig_load(
+		&environment, kubeconfig, strcmp(source, "-") == 0 ? NULL : source, &app->cluster, error);
+}
+
+/* The daemon leaves this directory, so the mountpoint must not depend on it. */
+static int resolve_mountpoint(struct app *app, struct kev_error *error)
+{
+	const char *given = app->options.mountpoint;
+
+	/* mount.fuse(8) with drop_privileges hands over a mount that is there. And a dead mount has no real
+	 * path: the session says so better. */
+	app->mountpoint = strncmp(given, "/dev/fd/", 8) == 0 ? strdup(given) : realpath(given, NULL);
+	if (!app->mountpoint && errno == ENOTCONN)
+		app->mountpoint = strdup(given);
+	if (app->mountpoint)
+		return 0;
+	kev_error_set(error, "mountpoint %s: %s", given, strerror(errno));
+	return -errno;
+}
+
+static int create_rooms(struct app *app, struct kev_error *error)
+{
+	const struct kev_clock *clock = kev_clock_system();
+	struct kev_feed_config feed = {.cluster = app->cluster,
+		.clock = clock,
+		.field_selector = app->options.field_selector,
+		.namespaces = (const char *const *)app->options.namespaces,
+		.sync_timeout = (int)app->options.sync_timeout,
+		.patient = app->options.delay_sync,
+		.progress = isatty(STDERR_FILENO) && !app->options.delay_sync ? on_progress : NULL,
+		.synced = on_synced,
+		.context = app};
+
+	app->changes = kev_changes_create(CHANGES_MAX);
+	app->store = app->changes ? kev_store_create(clock, app->changes) : NULL;
+	app->tree = app->store ? kev_tree_create(clock, app->store) : NULL;
+	if (!app->tree)
+		return -ENOMEM;
+	feed.store = app->store;
+	return app->cluster ? kev_feed_create(&feed, &app->feed, error) : 0;
+}
+
+/* Fill the tree before there is a mount: nobody needs to be told. */
+static int fill(struct app *app, struct kev_error *error)
+{
+	bool resync = false;
+	int r;
+
+	if (app->dump)
+		r = kev_dump_load(app->dump, app->store, error);
+	else
+		r = kev_feed_start(app->feed) ? -EAGAIN : wait_synced(app, error);
+	if (r)
+		return r;
+	/* A new journal says "resync"; from here on it holds what came later. */
+	kev_changes_take(app->changes, NULL, 0, 0, &resync);
+	return kev_tree_resync(app->tree, NULL, NULL);
+}
+
+static int mount_session(struct app *app, struct kev_error *error)
+{
+	struct kev_session_config config = {.tree = app->tree,
+		.changes = app->changes,
+		.clock = kev_clock_system(),
+		.source = app->options.source,
+		.mount_options = app->options.mount_options,
+		.uid = app->options.uid,
+		.gid = app->options.gid,
+		.umask = app->options.umask,
+		.debug = app->options.debug,
+		.single_thread = app->options.single_thread,
+		.delayed = app->options.delay_sync,
+		.park_timeout = (int)app->options.sync_timeout};
+	int r = kev_session_create(&config, &app->session, error);
+
+	if (r)
+		return r;
+	kev_session_block_signals();
+	return kev_session_mount(app->session, app->mountpoint, error);
+}
+
+static int run(struct app *app, struct kev_error *error)
+{
+	int ready = -1, r;
+
+	r = resolve_source(app, error);
+	if (!r)
+		r = resolve_mountpoint(app, error);
+	if (r)
+		return r;
+	if (!app->options.foreground) {
+		ready = kev_daemon_fork();
+		if (ready < 0) {
+			kev_error_set(error, "cannot fork: %s", strerror(-ready));
+			return ready;
+		}
+	}
+	r = create_rooms(app, error);
+	/* A file is there at once: there is nothing to delay. */
+	if (app->dump)
+		app->options.delay_sync = false;
+	if (!r && !app->options.delay_sync)
+		r = fill(app, error);
+	if (!r)
+		r = mount_session(app, error);
+	if (!r && app->options.delay_sync) {
+		r = kev_feed_start(app->feed);
+		if (r)
+			kev_error_set(error, "cannot start a thread: %s", strerror(-r));
+	}
+	if (r)
+		return r;
+	if (ready >= 0)
+		kev_daemon_ready(ready);
+	return kev_session_run(app->session);
+}
+
+static void app_fini(struct app *app)
+{
+	/* Against the data's direction: what feeds a room ends before the room does. The feed calls the
+	 * session, and the session reads the tree. */
+	kev_feed_destroy(app->feed);
+	kev_session_destroy(app->session);
+	kev_tree_destroy(app->tree);
+	kev_store_destroy(app->store);
+	kev_changes_destroy(app->changes);
+	kev_cluster_config_destroy(app->cluster);
+	free(app->dump);
+	free(app->mountpoint);
+	kev_options_fini(&app->options);
+	pthread_cond_destroy(&app->cond);
+	pthread_mutex_destroy(&app->lock);
+}
+
+int main(int argc, char **argv)
+{
+	struct app app = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+	struct kev_error error = {""};
+	int r, status = EXIT_SUCCESS;
+
+	signal(SIGPIPE, SIG_IGN);
+	r = kev_options_parse(&app.options, argc, argv, &error);
+	if (r) {
+		status = EXIT_USAGE;
+	} else if (app.options.help) {
+		kev_options_print_help(stdout);
+	} else if (app.options.version) {
+		printf("kevfs %s\nlibfuse %s\n", KEVFS_VERSION, fuse_pkgversion());
+	} else {
+		kev_log_set_level(app.options.debug ? KEV_LOG_DEBUG : app.options.log_level);
+		r = run(&app, &error);
+		if (r)
+			status = EXIT_MOUNT;
+	}
+	if (r)
+		kev_log_error("%s", error.text[0] ? error.text : strerror(-r));
+	app_fini(&app);
+	return status;
+}

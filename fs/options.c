@@ -1,0 +1,461 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/num.h"
+
+#define SYNC_TIMEOUT 30
+#define SYNC_TIMEOUT_MAX 86400
+
+/* All -o strings together; the kernel takes a page. */
+#define OPTIONS_MAX 65536
+
+/* One -o option: how it is parsed and what --help says of it. A test holds the man page against this table.
+ */
+struct row {
+	const char *name;
+	const char *value; /* what stands behind '=', in words; NULL: a flag */
+	/* value is NULL for a flag */
+	int (*set)(struct kev_options *options, const struct row *row, const char *value,
+		struct kev_error *error);
+	const char *help; /* NULL: accepted, but not worth a line */
+};
+
+static int append_copy(char **joined, const char *text)
+{
+	char *all = NULL;
+
+	if (asprintf(&all, "%s%s%s", *joined ? *joined : "", *joined ? "," : "", text) < 0)
+		return -ENOMEM;
+	free(*joined);
+	*joined = all;
+	return 0;
+}
+
+static int set_string(char **out, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*out);
+	*out = copy;
+	return 0;
+}
+
+static int set_number(
+	const struct row *row, const char *value, uint64_t max, uint64_t *out, struct kev_error *error)
+{
+	if (kev_num_parse_u64(kev_str_c(value), max, out) == 0)
+		return 0;
+	kev_error_set(
+		error, "-o %s=%s: not a number from 0 to %llu", row->name, value, (unsigned long long)max);
+	return -EINVAL;
+}
+
+static int set_namespace(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	size_t count = options->namespace_count;
+	char **grown;
+
+	if (!*value || strchr(value, '/')) {
+		kev_error_set(error, "-o %s=%s: not the name of a namespace", row->name, value);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(options->namespaces[i], value) == 0)
+			return 0;
+	}
+	grown = realloc(options->namespaces, (count + 2) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	options->namespaces = grown;
+	grown[count] = strdup(value);
+	grown[count + 1] = NULL;
+	if (!grown[count])
+		return -ENOMEM;
+	options->namespace_count = count + 1;
+	return 0;
+}
+
+static int set_field_selector(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	/* A comma inside is a selector's own AND. */
+	if (!strchr(value, '=')) {
+		kev_error_set(error, "-o %s=%s: not a selector such as type=Warning or reason!=Pulled",
+			row->name, value);
+		return -EINVAL;
+	}
+	return append_copy(&options->field_selector, value);
+}
+
+static int set_kubeconfig(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	if (!*value) {
+		kev_error_set(error, "-o %s=: a path is missing", row->name);
+		return -EINVAL;
+	}
+	return set_string(&options->kubeconfig, value);
+}
+
+static int set_sync_timeout(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t number = 0;
+	int r = set_number(row, value, SYNC_TIMEOUT_MAX, &number, error);
+
+	if (r)
+		return r;
+	if (number == 0) {
+		kev_error_set(error, "-o %s=0: at least one second", row->name);
+		return -EINVAL;
+	}
+	options->sync_timeout = (unsigned)number;
+	return 0;
+}
+
+static int set_delay_sync(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	(void)row, (void)value, (void)error;
+	options->delay_sync = true;
+	return 0;
+}
+
+static int set_log_level(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	if (kev_log_parse_level(value, &options->log_level) == 0)
+		return 0;
+	kev_error_set(error, "-o %s=%s: not one of error, warning, info, debug", row->name, value);
+	return -EINVAL;
+}
+
+static int set_uid(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t number = 0;
+	/* (uid_t)-1 means "no change" to chown and is nobody's. */
+	int r = set_number(row, value, UINT32_MAX - 1, &number, error);
+
+	if (!r)
+		options->uid = (uid_t)number;
+	return r;
+}
+
+static int set_gid(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t number = 0;
+	int r = set_number(row, value, UINT32_MAX - 1, &number, error);
+
+	if (!r)
+		options->gid = (gid_t)number;
+	return r;
+}
+
+static int set_umask(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t number = 0;
+
+	if (kev_num_parse_octal(kev_str_c(value), 0777, &number) != 0) {
+		kev_error_set(error, "-o %s=%s: not an octal mask from 0 to 777", row->name, value);
+		return -EINVAL;
+	}
+	options->umask = (mode_t)number;
+	return 0;
+}
+
+/* For libfuse and the kernel, with what libfuse would split escaped again. */
+static int pass_on(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf text;
+
+	(void)error;
+	kev_buf_init(&text, OPTIONS_MAX);
+	kev_buf_append_c(&text, row->name);
+	if (value)
+		kev_buf_append_char(&text, '=');
+	for (; value && *value; value++) {
+		if (*value == ',' || *value == '\\')
+			kev_buf_append_char(&text, '\\');
+		kev_buf_append_char(&text, *value);
+	}
+	if (!kev_buf_cstr(&text) || text.error)
+		return -ENOMEM;
+	return append_copy(&options->mount_options, text.data);
+}
+
+static int ignore(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	(void)options, (void)row, (void)value, (void)error;
+	return 0;
+}
+
+static int refuse_remount(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	(void)options, (void)value;
+	kev_error_set(
+		error, "-o %s: a mounted kevfs cannot be changed; unmount it and mount it anew", row->name);
+	return -EINVAL;
+}
+
+static const struct row rows[] = {
+	{"namespace", "NS", set_namespace, "show only this namespace; repeat it for more"},
+	{"field_selector", "SEL", set_field_selector,
+		"show only events that match, e.g. type=Warning; repeated: all of them"},
+	{"kubeconfig", "PATH", set_kubeconfig, "read this kubeconfig only"},
+	{"sync_timeout", "SECONDS", set_sync_timeout, "give up when the server is silent this long (30)"},
+	{"delay_sync", NULL, set_delay_sync, "mount at once; requests wait for the first sync"},
+	{"log_level", "LEVEL", set_log_level, "error, warning (the default), info or debug"},
+	{"uid", "N", set_uid, "owner of all files (who mounts)"},
+	{"gid", "N", set_gid, "group of all files (who mounts)"},
+	{"umask", "OCTAL", set_umask, "permissions to take away from 0444 and 0555 (0)"},
+	{"allow_other", NULL, pass_on, "let other users in, as the permissions say"},
+	{"context", "CONTEXT", pass_on, "SELinux context of all files"},
+
+	{"fscontext", "CONTEXT", pass_on, NULL},
+	{"defcontext", "CONTEXT", pass_on, NULL},
+	{"rootcontext", "CONTEXT", pass_on, NULL},
+	{"noexec", NULL, pass_on, NULL},
+	{"nosymfollow", NULL, pass_on, NULL},
+	{"remount", NULL, refuse_remount, NULL},
+	/* What mount(8), fstab and mount.fuse(8) bring along. The mount is always ro, nosuid, nodev and
+	   default_permissions. */
+	{"ro", NULL, ignore, NULL},
+	{"rw", NULL, ignore, NULL},
+	{"suid", NULL, ignore, NULL},
+	{"nosuid", NULL, ignore, NULL},
+	{"dev", NULL, ignore, NULL},
+	{"nodev", NULL, ignore, NULL},
+	{"exec", NULL, ignore, NULL},
+	{"sync", NULL, ignore, NULL},
+	{"async", NULL, ignore, NULL},
+	{"dirsync", NULL, ignore, NULL},
+	{"atime", NULL, ignore, NULL},
+	{"noatime", NULL, ignore, NULL},
+	{"diratime", NULL, ignore, NULL},
+	{"nodiratime", NULL, ignore, NULL},
+	{"relatime", NULL, ignore, NULL},
+	{"norelatime", NULL, ignore, NULL},
+	{"strictatime", NULL, ignore, NULL},
+	{"nostrictatime", NULL, ignore, NULL},
+	{"lazytime", NULL, ignore, NULL},
+	{"nolazytime", NULL, ignore, NULL},
+	{"symfollow", NULL, ignore, NULL},
+	{"mand", NULL, ignore, NULL},
+	{"nomand", NULL, ignore, NULL},
+	{"iversion", NULL, ignore, NULL},
+	{"noiversion", NULL, ignore, NULL},
+	{"silent", NULL, ignore, NULL},
+	{"loud", NULL, ignore, NULL},
+	{"defaults", NULL, ignore, NULL},
+	{"default_permissions", NULL, ignore, NULL},
+	{"auto", NULL, ignore, NULL},
+	{"noauto", NULL, ignore, NULL},
+	{"user", NULL, ignore, NULL},
+	{"user", "NAME", ignore, NULL},
+	{"nouser", NULL, ignore, NULL},
+	{"users", NULL, ignore, NULL},
+	{"nousers", NULL, ignore, NULL},
+	{"owner", NULL, ignore, NULL},
+	{"noowner", NULL, ignore, NULL},
+	{"group", NULL, ignore, NULL},
+	{"nogroup", NULL, ignore, NULL},
+	{"_netdev", NULL, ignore, NULL},
+	{"nofail", NULL, ignore, NULL},
+	{"comment", "TEXT", ignore, NULL},
+	{"fsname", "NAME", ignore, NULL},
+	{"subtype", "NAME", ignore, NULL},
+	{"helper", "NAME", ignore, NULL},
+	{"uhelper", "NAME", ignore, NULL},
+};
+
+static const struct row *find_row(const char *name, size_t len, bool has_value)
+{
+	for (size_t i = 0; i < KEV_ARRAY_LEN(rows); i++) {
+		if (strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0 &&
+			(rows[i].value != NULL) == has_value)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static int set_option(struct kev_options *options, const char *text, struct kev_error *error)
+{
+	const char *equals = strchr(text, '=');
+	size_t len = equals ? (size_t)(equals - text) : strlen(text);
+	const struct row *row = find_row(text, len, equals != NULL);
+
+	if (row)
+		return row->set(options, row, equals ? equals + 1 : NULL, error);
+	/* fstab's comments for other programs. */
+	if (strncmp(text, "x-", 2) == 0 || strncmp(text, "X-", 2) == 0)
+		return 0;
+	row = find_row(text, len, equals == NULL);
+	if (row && row->value)
+		kev_error_set(
+			error, "-o %.*s needs a value: -o %s=%s", (int)len, text, row->name, row->value);
+	else if (row)
+		kev_error_set(error, "-o %s takes no value", row->name);
+	else
+		kev_error_set(error, "unknown option -o %s; kevfs --help lists them", text);
+	return -EINVAL;
+}
+
+/* Split at commas that no backslash escapes. "\," is a comma and "\\" a backslash; any other backslash stays,
+ * since field selectors have escapes of their own. */
+static int set_option_list(struct kev_options *options, const char *list, struct kev_error *error)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf text;
+	int r = 0;
+
+	kev_buf_init(&text, OPTIONS_MAX);
+	while (!r) {
+		if (*list == '\\' && (list[1] == ',' || list[1] == '\\')) {
+			kev_buf_append_char(&text, list[1]);
+			list += 2;
+			continue;
+		}
+		if (*list && *list != ',') {
+			kev_buf_append_char(&text, *list++);
+			continue;
+		}
+		if (text.error == -EMSGSIZE) {
+			kev_error_set(error, "-o: over %d bytes of options", OPTIONS_MAX);
+			return -EINVAL;
+		}
+		if (!kev_buf_cstr(&text) || text.error)
+			return -ENOMEM;
+		if (text.len)
+			r = set_option(options, text.data, error);
+		kev_buf_clear(&text);
+		if (!*list++)
+			break;
+	}
+	return r;
+}
+
+static int take_operands(struct kev_options *options, int argc, char **argv, struct kev_error *error)
+{
+	if (argc != 2) {
+		kev_error_set(error, "%s; usage: kevfs [options] SOURCE MOUNTPOINT (see kevfs --help)",
+			argc == 0   ? "SOURCE and MOUNTPOINT are missing"
+			: argc == 1 ? "MOUNTPOINT is missing"
+				    : "too many arguments");
+		return -EINVAL;
+	}
+	if (!*argv[0] || !*argv[1]) {
+		kev_error_set(error, "an empty %s", *argv[0] ? "MOUNTPOINT" : "SOURCE");
+		return -EINVAL;
+	}
+	if (set_string(&options->source, argv[0]) || set_string(&options->mountpoint, argv[1]))
+		return -ENOMEM;
+	return 0;
+}
+
+int kev_options_parse(struct kev_options *options, int argc, char **argv, struct kev_error *error)
+{
+	static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {"foreground", no_argument, NULL, 'f'},
+		{"debug", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+	int c, r;
+
+	*options = (struct kev_options){
+		.sync_timeout = SYNC_TIMEOUT, .log_level = KEV_LOG_WARNING, .uid = getuid(), .gid = getgid()};
+	optind = 0; /* from the beginning, also when called again */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":fdshVo:nrwv", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			options->foreground = true;
+			break;
+		case 'd':
+			options->foreground = options->debug = true;
+			break;
+		case 's':
+			options->single_thread = true;
+			break;
+		case 'h':
+			options->help = true;
+			return 0;
+		case 'V':
+			options->version = true;
+			return 0;
+		case 'o':
+			r = set_option_list(options, optarg, error);
+			if (r)
+				return r;
+			break;
+		case 'n': /* mount(8) hands these to its helpers */
+		case 'r':
+		case 'w':
+		case 'v':
+			break;
+		case ':':
+			kev_error_set(error, "%s needs a value", argv[optind - 1]);
+			return -EINVAL;
+		default:
+			kev_error_set(error, "unknown option %s; kevfs --help lists them", argv[optind - 1]);
+			return -EINVAL;
+		}
+	}
+	return take_operands(options, argc - optind, argv + optind, error);
+}
+
+void kev_options_fini(struct kev_options *options)
+{
+	free(options->source);
+	free(options->mountpoint);
+	for (size_t i = 0; i < options->namespace_count; i++)
+		free(options->namespaces[i]);
+	free(options->namespaces);
+	free(options->field_selector);
+	free(options->kubeconfig);
+	free(options->mount_options);
+	*options = (struct kev_options){0};
+}
+
+void kev_options_print_help(FILE *out)
+{
+	fputs("usage: kevfs [options] SOURCE MOUNTPOINT\n"
+	      "       mount -t fuse.kevfs SOURCE MOUNTPOINT [-o options]\n"
+	      "\n"
+	      "Shows a cluster's Kubernetes Events as files:\n"
+	      "  MOUNTPOINT/<namespace>/<resource>/<object>/events/<event>\n"
+	      "\n"
+	      "SOURCE is the name of a kubeconfig context, or one of\n"
+	      "  -                  the current context\n"
+	      "  in-cluster         the pod's service account\n"
+	      "  http(s)://HOST...  an API server, anonymously\n"
+	      "  file:PATH          the output of: kubectl get events -A -o json\n"
+	      "\n"
+	      "  -f, --foreground   stay in the foreground, log to stderr\n"
+	      "  -d, --debug        the same, and show every request\n"
+	      "  -s                 answer with a single thread\n"
+	      "  -h, --help         this text\n"
+	      "  -V, --version      the version\n",
+		out);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(rows); i++) {
+		char left[64];
+
+		if (!rows[i].help)
+			continue;
+		snprintf(left, sizeof(left), "%s%s%s", rows[i].name, rows[i].value ? "=" : "",
+			rows[i].value ? rows[i].value : "");
+		fprintf(out, "  -o %-22s %s\n", left, rows[i].help);
+	}
+	fputs("\nTo end it: umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT.  More: man 8 kevfs\n", out);
+}

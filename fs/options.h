@@ -1,0 +1,48 @@
+#ifndef KEVFS_OPTIONS_H
+#define KEVFS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "kevfs/base/defs.h"
+#include "kevfs/base/error.h"
+#include "kevfs/base/log.h"
+
+/** What the command line says. Every string is owned. */
+struct kev_options {
+	char *source;     /**< as given: "-", "in-cluster", a URL, "file:PATH" or a context's name */
+	char *mountpoint; /**< as given */
+
+	bool foreground;    /**< -f, or implied by -d */
+	bool debug;         /**< -d */
+	bool single_thread; /**< -s */
+	bool help;          /**< -h: nothing else was looked at */
+	bool version;       /**< -V: the same */
+
+	char **namespaces; /**< NULL-terminated; NULL: all */
+	size_t namespace_count;
+	char *field_selector;  /**< joined with ',', or NULL */
+	char *kubeconfig;      /**< or NULL */
+	char *mount_options;   /**< what libfuse is to see, comma-separated, or NULL */
+	unsigned sync_timeout; /**< seconds */
+	bool delay_sync;
+	enum kev_log_level log_level;
+	uid_t uid;
+	gid_t gid;
+	mode_t umask;
+};
+
+/**
+ * Parse a command line. Commas in an -o value are written "\,", a backslash before them "\\".
+ * @return 0; -EINVAL with a reason that names the option; -ENOMEM. Call kev_options_fini() in any case.
+ */
+int kev_options_parse(
+	struct kev_options *options, int argc, char **argv, struct kev_error *error) KEV_MUST_USE;
+void kev_options_fini(struct kev_options *options);
+
+/** Print what --help prints: made from the table that parses. */
+void kev_options_print_help(FILE *out);
+
+#endif

@@ -1,0 +1,49 @@
+#ifndef KEVFS_KERNEL_NOTIFY_H
+#define KEVFS_KERNEL_NOTIFY_H
+
+#include <stdbool.h>
+
+#include "kevfs/kernel/ops.h"
+#include "kevfs/store/changes.h"
+#include "kevfs/tree/tree.h"
+
+/**
+ * The thread that carries changes from the journal into the tree, and then tells the kernel what it must
+ * forget: the only caller of fuse_lowlevel_notify_*.
+ *
+ * Deadlock rules (see also fuse_lowlevel_notify_inval_entry()): a notification may wait in the kernel for an
+ * operation that another FUSE thread is answering, so this thread holds no lock while it sends one, and no
+ * operation ever waits for this thread.
+ */
+struct kev_notify;
+
+struct kev_notify_config {
+	struct fuse_session *session;  /**< borrowed */
+	struct kev_tree *tree;         /**< borrowed */
+	struct kev_changes *changes;   /**< borrowed; closed by kev_notify_stop() */
+	struct kev_ops *ops;           /**< borrowed */
+	const struct kev_clock *clock; /**< borrowed */
+	bool delayed; /**< wait for kev_notify_synced() before the first change is carried over */
+};
+
+/** @return new, or NULL on ENOMEM */
+struct kev_notify *kev_notify_create(const struct kev_notify_config *config);
+
+/** Start the thread, all signals blocked in it. @return 0 or -errno */
+int kev_notify_start(struct kev_notify *notify) KEV_MUST_USE;
+
+/** The first sync is complete: fill the tree, release the parked requests, go on. Any thread, once. */
+void kev_notify_synced(struct kev_notify *notify);
+
+/**
+ * Send nothing more and end the thread. Call it while the session's threads still answer: a notification
+ * under way may wait for them.
+ * @return true if the thread has ended; false if it is stuck in the kernel after timeout_ms (a local reader
+ * can bring that about)
+ */
+bool kev_notify_stop(struct kev_notify *notify, int timeout_ms);
+
+/** Stop it if it runs; waits for the thread. */
+void kev_notify_destroy(struct kev_notify *notify);
+
+#endif
