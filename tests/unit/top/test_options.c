@@ -1,0 +1,184 @@
+#include "../test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "options.h"
+
+#define ARGS_MAX 16
+
+/* Parse words separated by '|'. */
+static int parse(struct kev_options *options, const char *line, struct kev_error *error)
+{
+	char *copy = strdup(line), *argv[ARGS_MAX + 1] = {NULL}, *rest = copy;
+	int argc = 0, r;
+
+	error->text[0] = '\0';
+	while (rest) {
+		assert_true(argc < ARGS_MAX);
+		argv[argc++] = strsep(&rest, "|");
+	}
+	r = kev_options_parse(options, argc, argv, error);
+	free(copy);
+	return r;
+}
+
+static void test_parse_defaults(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options, "kevfs|prod|/k8s", &error), 0);
+	assert_string_equal(options.source, "prod");
+	assert_string_equal(options.mountpoint, "/k8s");
+	assert_false(options.foreground || options.debug || options.single_thread || options.delay_sync);
+	assert_null(options.namespaces);
+	assert_null(options.field_selector);
+	assert_null(options.mount_options);
+	assert_int_equal(options.sync_timeout, 30);
+	assert_int_equal(options.log_level, KEV_LOG_WARNING);
+	assert_int_equal(options.uid, getuid());
+	assert_int_equal(options.umask, 0);
+	kev_options_fini(&options);
+}
+
+/* As mount(8) and fstab hand it over: options last, and many that are not ours. */
+static void test_parse_mount_helper_line(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options,
+				 "kevfs|-|/"
+				 "k8s|-o|rw,_netdev,nofail,x-systemd.mount-timeout=60,X-mount.mkdir,user=joe,"
+				 "comment=x,dev,suid,"
+				 "noatime,allow_other,noexec",
+				 &error),
+		0);
+	assert_string_equal(options.source, "-");
+	assert_string_equal(options.mount_options, "allow_other,noexec");
+	kev_options_fini(&options);
+}
+
+static void test_parse_repeats(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options,
+				 "kevfs|-o|namespace=a,namespace=b|-onamespace=a|c|/"
+				 "m|-o|field_selector=type=Warning,field_"
+				 "selector=reason!=x\\,involvedObject.name=a\\=b\\\\\\,c",
+				 &error),
+		0);
+	assert_int_equal(options.namespace_count, 2);
+	assert_string_equal(options.namespaces[0], "a");
+	assert_string_equal(options.namespaces[1], "b");
+	assert_null(options.namespaces[2]);
+	/* "\=" and the "\," behind an escaped backslash are the selector's own escapes */
+	assert_string_equal(options.field_selector, "type=Warning,reason!=x,involvedObject.name=a\\=b\\,c");
+	kev_options_fini(&options);
+}
+
+static void test_parse_values(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options,
+				 "kevfs|-f|-s|-o|uid=1000,gid=4294967294,umask=0027,sync_timeout=5,delay_"
+				 "sync,log_level=debug,kubeconfig=/a "
+				 "b,context=\"system_u:object_r:fusefs_t:s0:c1\\,c2\"|--|--odd context|/m",
+				 &error),
+		0);
+	assert_true(options.foreground && options.single_thread && options.delay_sync);
+	assert_int_equal(options.uid, 1000);
+	assert_int_equal(options.gid, 4294967294U);
+	assert_int_equal(options.umask, 027);
+	assert_int_equal(options.sync_timeout, 5);
+	assert_int_equal(options.log_level, KEV_LOG_DEBUG);
+	assert_string_equal(options.kubeconfig, "/a b");
+	assert_string_equal(options.mount_options, "context=\"system_u:object_r:fusefs_t:s0:c1\\,c2\"");
+	assert_string_equal(options.source, "--odd context");
+	kev_options_fini(&options);
+}
+
+static const struct {
+	const char *line;
+	const char *reason;
+} refused[] = {
+	{"kevfs", "SOURCE and MOUNTPOINT are missing; usage: kevfs [options] SOURCE MOUNTPOINT (see kevfs "
+		  "--help)"},
+	{"kevfs|x", "MOUNTPOINT is missing; usage: kevfs [options] SOURCE MOUNTPOINT (see kevfs --help)"},
+	{"kevfs|x|/y|z", "too many arguments; usage: kevfs [options] SOURCE MOUNTPOINT (see kevfs --help)"},
+	{"kevfs||/y", "an empty SOURCE"},
+	{"kevfs|x|", "an empty MOUNTPOINT"},
+	{"kevfs|x|/y|-o", "-o needs a value"},
+	{"kevfs|x|/y|-q", "unknown option -q; kevfs --help lists them"},
+	{"kevfs|x|/y|--quiet", "unknown option --quiet; kevfs --help lists them"},
+	{"kevfs|x|/y|-o|nosuch", "unknown option -o nosuch; kevfs --help lists them"},
+	{"kevfs|x|/y|-o|nosuch=1\n", "unknown option -o nosuch=1\\x0a; kevfs --help lists them"},
+	{"kevfs|x|/y|-o|namespace", "-o namespace needs a value: -o namespace=NS"},
+	{"kevfs|x|/y|-o|namespace=", "-o namespace=: not the name of a namespace"},
+	{"kevfs|x|/y|-o|namespace=a/b", "-o namespace=a/b: not the name of a namespace"},
+	{"kevfs|x|/y|-o|delay_sync=1", "-o delay_sync takes no value"},
+	{"kevfs|x|/y|-o|field_selector=Warning",
+		"-o field_selector=Warning: not a selector such as type=Warning or reason!=Pulled"},
+	{"kevfs|x|/y|-o|kubeconfig=", "-o kubeconfig=: a path is missing"},
+	{"kevfs|x|/y|-o|uid=-1", "-o uid=-1: not a number from 0 to 4294967294"},
+	{"kevfs|x|/y|-o|uid=4294967295", "-o uid=4294967295: not a number from 0 to 4294967294"},
+	{"kevfs|x|/y|-o|gid=wheel", "-o gid=wheel: not a number from 0 to 4294967294"},
+	{"kevfs|x|/y|-o|umask=8", "-o umask=8: not an octal mask from 0 to 777"},
+	{"kevfs|x|/y|-o|umask=1777", "-o umask=1777: not an octal mask from 0 to 777"},
+	{"kevfs|x|/y|-o|sync_timeout=0", "-o sync_timeout=0: at least one second"},
+	{"kevfs|x|/y|-o|sync_timeout=1s", "-o sync_timeout=1s: not a number from 0 to 86400"},
+	{"kevfs|x|/y|-o|log_level=loud", "-o log_level=loud: not one of error, warning, info, debug"},
+	{"kevfs|x|/y|-o|ro,remount",
+		"-o remount: a mounted kevfs cannot be changed; unmount it and mount it anew"},
+};
+
+static void test_parse_refuses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(refused); i++) {
+		struct kev_options options;
+		struct kev_error error;
+
+		assert_int_equal(parse(&options, refused[i].line, &error), -EINVAL);
+		assert_string_equal(error.text, refused[i].reason);
+		kev_options_fini(&options);
+	}
+}
+
+static void test_parse_help_and_version_look_at_nothing_else(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options, "kevfs|-h|-o|nosuch", &error), 0);
+	assert_true(options.help);
+	kev_options_fini(&options);
+	assert_int_equal(parse(&options, "kevfs|--version", &error), 0);
+	assert_true(options.version);
+	kev_options_fini(&options);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse_defaults),
+		cmocka_unit_test(test_parse_mount_helper_line),
+		cmocka_unit_test(test_parse_repeats),
+		cmocka_unit_test(test_parse_values),
+		cmocka_unit_test(test_parse_refuses),
+		cmocka_unit_test(test_parse_help_and_version_look_at_nothing_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
