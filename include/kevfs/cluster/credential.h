@@ -16,11 +16,13 @@ struct kev_credential *kev_credential_create(
 void kev_credential_destroy(struct kev_credential *credential);
 
 /**
- * The Authorization header to send now.
+ * The Authorization header to send now. A token file is read again when its content is 50 s old (client-go's
+ * minute less its leeway of 10 s); while it cannot be read or holds no token, its last good token is kept,
+ * then the config's own.
  * @param out  set to the whole header ("Authorization: Bearer …"), or emptied where none is to be sent (a
- * client certificate, anonymous, or plain http)
- * @return 0; -EINVAL (the token holds bytes that cannot stand in a header), -ENOENT or -EACCES (the token
- * file cannot be read and there is no other token), -ENOMEM
+ * client certificate, anonymous, or plain http). Untouched on error. Wipe it after use.
+ * @return 0; -EINVAL (the token file is empty or holds bytes that cannot stand in a header), -ENOENT, -EACCES
+ * or another errno of reading the token file (there is no other token), -EMSGSIZE (over out's cap), -ENOMEM
  */
 int kev_credential_header(
 	struct kev_credential *credential, struct kev_buf *out, struct kev_error *error) KEV_MUST_USE;

@@ -12,14 +12,17 @@ struct kev_environment {
 	const char *service_account_directory; /**< /var/run/secrets/kubernetes.io/serviceaccount */
 };
 
-/** Read the process's environment. The strings stay getenv()'s. */
+/** Read the process's environment. The strings stay getenv()'s and getpwuid()'s. */
 void kev_environment_read(struct kev_environment *environment);
 
 /**
- * The config of a kubeconfig context, merged and checked as client-go does.
+ * The config of a kubeconfig context, merged and checked as client-go does. Every file that is read is
+ * checked whole: syntax, types, base64, names that stand twice. Exec plugins, auth-provider and impersonation
+ * are refused by name (an exec plugin is ignored where the user has another credential, as for kubectl).
+ * Source: client-go tools/clientcmd (loader.go, validation.go, client_config.go) v0.36.
  * @param path     the only file to read (-o kubeconfig=, must exist), or NULL for the environment's
- * @param context  NULL for the current context; with no kubeconfig at all that means the service account,
- * where there is one
+ * @param context  NULL for the current context; where path is NULL and no file has a context that means the
+ * service account, if there is one
  * @return 0 and a new config that passed kev_cluster_config_check(); -ENOENT (no such file or context: error
  * names the contexts there are), -EINVAL (error says which file, where, what), -EACCES, -EIO, -ENOMEM
  */
