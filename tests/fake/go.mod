@@ -1,0 +1,3 @@
+module kevfs/tests/fake
+
+go 1.24
