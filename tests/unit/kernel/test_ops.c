@@ -169,6 +169,7 @@ static struct world *create(bool parked)
 		.park_timeout = 30});
 	world->session =
 		fuse_session_new(&args, kev_ops_table(), sizeof(struct fuse_lowlevel_ops), world->ops);
+	fuse_opt_free_args(&args);
 	assert_non_null(world->session);
 	/* libfuse closes the descriptor itself */
 	assert_int_equal(
