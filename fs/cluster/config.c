@@ -96,13 +96,13 @@ static bool is_name(const char *s, bool label)
 {
 	size_t len = strlen(s);
 
-	if (len > (label ? 63 : 253) || (label && (s[0] == '-' || s[len - 1] == '-')))
+	if (len == 0 || len > (label ? 63 : 253) || (label && (s[0] == '-' || s[len - 1] == '-')))
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		if (!is_name_character(s[i], label))
 			return false;
 	}
-	return len > 0;
+	return true;
 }
 
 static int check_names(const struct kev_cluster_config *config, struct kev_error *error)

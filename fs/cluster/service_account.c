@@ -56,7 +56,14 @@ static int set_server(
 		url = NULL;
 		return -ENOMEM;
 	}
-	r = kev_url_server(kev_str_c(url), &config->server, error);
+	/* A path would be valid in a URL, but not here. */
+	if (strchr(host, '/') || strchr(environment->service_port, '/')) {
+		kev_error_set(
+			error, "\"%s\" and \"%s\" are no host and port", host, environment->service_port);
+		r = -EINVAL;
+	} else {
+		r = kev_url_server(kev_str_c(url), &config->server, error);
+	}
 	if (r == -EINVAL)
 		kev_error_prefix(error, "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT");
 	return r;

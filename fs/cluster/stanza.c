@@ -95,7 +95,7 @@ static const char *describe(enum kev_document_type type)
 	case KEV_DOCUMENT_BROKEN:
 		break;
 	}
-	return "a value that does not fit its tag";
+	return "a value with a tag that is not supported here";
 }
 
 static enum kev_document_type type_of(enum field_type type)
