@@ -442,6 +442,14 @@ static int choose(
 	return 0;
 }
 
+/* So that whoever prints the reason has one. @return r */
+static int explain_memory(int r, struct kev_error *error)
+{
+	if (r == -ENOMEM)
+		kev_error_set(error, "not enough memory");
+	return r;
+}
+
 static int check_and_give(struct kev_cluster_config *config /* taken */, struct kev_cluster_config **out,
 	struct kev_error *error)
 {
@@ -477,7 +485,7 @@ int kev_kubeconfig_load(const struct kev_environment *environment, const char *p
 	else if (!r)
 		r = load_context(&sources, context, out, error);
 	fini_sources(&sources);
-	return r;
+	return explain_memory(r, error);
 }
 
 int kev_kubeconfig_load_in_cluster(
@@ -486,10 +494,10 @@ int kev_kubeconfig_load_in_cluster(
 	struct kev_cluster_config *config;
 	int r = kev_service_account_config(environment, &config, error);
 
-	return r ? r : check_and_give(config, out, error);
+	return explain_memory(r ? r : check_and_give(config, out, error), error);
 }
 
-int kev_kubeconfig_load_url(const char *url, struct kev_cluster_config **out, struct kev_error *error)
+static int load_url(const char *url, struct kev_cluster_config **out, struct kev_error *error)
 {
 	KEV_CLEANUP(cluster_config_destroyp) struct kev_cluster_config *config = kev_cluster_config_create();
 	int r;
@@ -505,6 +513,11 @@ int kev_kubeconfig_load_url(const char *url, struct kev_cluster_config **out, st
 	*out = config;
 	config = NULL;
 	return 0;
+}
+
+int kev_kubeconfig_load_url(const char *url, struct kev_cluster_config **out, struct kev_error *error)
+{
+	return explain_memory(load_url(url, out, error), error);
 }
 
 void kev_environment_read(struct kev_environment *environment)
