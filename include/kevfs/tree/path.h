@@ -19,6 +19,13 @@
 /** A file name has at most this many bytes (Linux NAME_MAX). */
 #define KEV_PATH_NAME_MAX 255
 
+/** An escaped name may be this long before it is cut; -EMSGSIZE beyond. No text that the API sends (17 MiB)
+ * holds a string for more. */
+#define KEV_PATH_ESCAPED_MAX (64U << 20)
+
+/** Is the file name of an event the name itself, byte for byte? True of nearly all. */
+bool kev_path_is_plain(struct kev_str name);
+
 /** Append the file name of an event: its real name, escaped. @return 0 or the buffer's error */
 int kev_path_append_event(struct kev_buf *out, struct kev_str name);
 
@@ -29,9 +36,10 @@ int kev_path_append_event(struct kev_buf *out, struct kev_str name);
 int kev_path_append_namespace(struct kev_buf *out, struct kev_str name);
 
 /**
- * Append the directory name of an object: its name, with the first ':' escaped; behind "<ns>:" (all ':' in it
- * escaped) where object_namespace is neither empty nor event_namespace. So "<ns>:<name>" and an object that
- * is really called "ns:name" never meet.
+ * Append the directory name of an object: its name, each ':' escaped; or, where object_namespace is neither
+ * empty nor event_namespace, "<ns>:<name>", each ':' in ns escaped. So the first ':' that stands as itself
+ * ends a namespace, and an object that is really called "ns:name" never meets "name" in "ns". (To escape only
+ * the first ':' of a name is not enough: "a:b:c" would meet "c" in "a:b".)
  */
 int kev_path_append_object(struct kev_buf *out, struct kev_str event_namespace,
 	struct kev_str object_namespace, struct kev_str name);
@@ -45,8 +53,10 @@ int kev_path_append_resource(struct kev_buf *out, struct kev_str group, struct k
 
 /**
  * Append the directory name of a kind that discovery does not know: verbatim, each '.' escaped as well, and
- * ".group" behind it where there is a group. A first byte that would make it one of our names is escaped.
- * @param taken  the name is also a known resource's: the first byte is escaped
+ * ".group" behind it where there is a group; an empty kind before a group is a "%" too. A first byte that
+ * would make it one of our names is escaped.
+ * @param taken  the name is also a known resource's: one byte more is escaped, the first or (where the first
+ * is escaped already because the name is ours) the second
  */
 int kev_path_append_kind(struct kev_buf *out, struct kev_str group, struct kev_str kind, bool taken);
 

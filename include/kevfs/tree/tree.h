@@ -119,8 +119,12 @@ struct kev_stale {
 	char name[KEV_STALE_NAME_SIZE]; /**< NUL-terminated; "" but for ENTRY */
 };
 
-/** Called for each thing that went stale, in order, WITHOUT the tree's lock, after the tree has changed. Only
- * nodes that the kernel knows are named. */
+/**
+ * Called for each thing that went stale, in order, WITHOUT the tree's lock, after the tree has changed. Only
+ * nodes that the kernel knows are named; or is about to know: where it answers ENOENT to a LISTING or an ATTR,
+ * a reply with the old attributes may be on its way, and the same must be said again for as long as
+ * kev_tree_getattr() finds the node (inode.h says why).
+ */
 typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
 
 /**
@@ -131,7 +135,10 @@ typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
 int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count,
 	kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
-/** Make the tree equal to the store, as a diff. The same in all else. */
+/**
+ * Make the tree equal to the store, as a diff. The same in all else. Until the first resync is complete nobody
+ * looks further than at the root's attributes: there is nothing yet that an answer could be right about.
+ */
 int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
 #endif

@@ -1,0 +1,347 @@
+#include "kevfs/tree/tree.h"
+
+#include <errno.h>
+
+#include "kevfs/tree/directory.h"
+#include "kevfs/tree/edit.h"
+#include "kevfs/tree/internal.h"
+#include "kevfs/tree/settle.h"
+
+/* Changes made before the lock is let go for a moment, so that readers wait less than a millisecond. */
+#define CHANGES_AT_ONCE 64
+
+/* The kernel takes what went stale after so many changes at the latest; likewise for looking without
+ * changing anything. */
+#define SLOTS_AT_ONCE 4096
+
+/* One run of apply or resync. */
+struct run {
+	struct kev_tree *tree;
+	struct kev_edit edit;
+	kev_tree_stale_fn *stale;
+	void *context;
+	unsigned done; /* changes since the lock was taken */
+};
+
+static void lock(struct run *run)
+{
+	pthread_mutex_lock(&run->tree->lock);
+	run->done = 0;
+}
+
+/* Unlock, then say what went stale. */
+static void unlock(struct run *run)
+{
+	pthread_mutex_unlock(&run->tree->lock);
+	kev_stale_deliver(run->tree->batch, run->stale, run->context);
+}
+
+/* Let the others have the lock. What is not there, and known to nobody, may be gone after that. */
+static void breathe(struct run *run)
+{
+	unlock(run);
+	lock(run);
+}
+
+/* Before each change: is there room to say what goes stale by it, and was the lock held for long enough? */
+static void prepare_change(struct run *run)
+{
+	if (run->done++ >= CHANGES_AT_ONCE || kev_stale_batch_full(run->tree->batch))
+		breathe(run);
+}
+
+static int change(struct kev_edit *edit, const struct kev_change *change)
+{
+	edit->when = change->when;
+	switch (change->kind) {
+	case KEV_CHANGE_EVENT:
+		return kev_edit_change_event(edit, change->old, change->event);
+	case KEV_CHANGE_POD:
+		return kev_edit_pod(edit, kev_str_c(change->namespace_), kev_str_c(change->name),
+			change->created, change->present);
+	case KEV_CHANGE_NAMESPACE:
+		return kev_edit_namespace(edit, kev_str_c(change->name), change->created, change->present);
+	}
+	return 0;
+}
+
+int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count,
+	kev_tree_stale_fn *stale, void *context)
+{
+	struct kev_kinds *kinds = kev_store_kinds(tree->store);
+	struct run run = {.tree = tree, .stale = stale, .context = context};
+	int result = 0;
+
+	kev_edit_init(&run.edit, tree, kinds);
+	lock(&run);
+	for (size_t i = 0; i < count; i++) {
+		prepare_change(&run);
+		/* One that failed does not keep the others out: what it lacks comes by the resync. */
+		if (change(&run.edit, &changes[i]))
+			result = -ENOMEM;
+	}
+	unlock(&run);
+	kev_edit_fini(&run.edit);
+	kev_kinds_unref(kinds);
+	return result;
+}
+
+/*
+ * A resync: take the marks from everything, let the store's walk put what there is (which marks it), and
+ * remove what has no mark.
+ */
+
+/* A directory whose members are gone through: the root's namespaces, or what one namespace holds. */
+typedef struct kev_members *source_fn(struct run *run, struct kev_namespace *namespace_);
+
+/* Look at a member. @return it is to be removed */
+typedef bool look_fn(struct kev_member *member);
+
+typedef int remove_fn(struct kev_edit *edit, void *item);
+
+struct pass {
+	source_fn *source;
+	look_fn *look;
+	remove_fn *remove; /* NULL: look never says so */
+};
+
+static struct kev_members *source_events(struct run *run, struct kev_namespace *namespace_)
+{
+	(void)run;
+	return &namespace_->events.members;
+}
+
+static struct kev_members *source_pods(struct run *run, struct kev_namespace *namespace_)
+{
+	struct kev_resource *pods;
+
+	(void)run;
+	/* Directories' names cost no memory, so this does not fail but where there are none. */
+	return kev_resource_find(namespace_, KEV_STR(KEV_EDIT_PODS), &pods) ? NULL : &pods->objects.members;
+}
+
+static struct kev_members *source_namespaces(struct run *run, struct kev_namespace *namespace_)
+{
+	(void)namespace_;
+	return &run->tree->namespaces.members;
+}
+
+static bool unmark_event(struct kev_member *member)
+{
+	member->seen = 0;
+	return false;
+}
+
+static bool unmark_pod(struct kev_member *member)
+{
+	struct kev_object *object = member->item;
+
+	object->seen = false;
+	return false;
+}
+
+static bool unmark_namespace(struct kev_member *member)
+{
+	struct kev_namespace *namespace_ = member->item;
+
+	namespace_->seen = false;
+	return false;
+}
+
+static bool is_event_unseen(struct kev_member *member)
+{
+	return !member->seen;
+}
+
+static bool is_pod_unseen(struct kev_member *member)
+{
+	const struct kev_object *object = member->item;
+
+	return object->pod && !object->seen;
+}
+
+static bool is_namespace_unseen(struct kev_member *member)
+{
+	const struct kev_namespace *namespace_ = member->item;
+
+	return namespace_->present && !namespace_->seen;
+}
+
+static int remove_event(struct kev_edit *edit, void *item)
+{
+	return kev_edit_delete_event(edit, item);
+}
+
+static int remove_pod(struct kev_edit *edit, void *item)
+{
+	kev_edit_end_pod(edit, item);
+	return 0;
+}
+
+static int remove_namespace(struct kev_edit *edit, void *item)
+{
+	kev_edit_end_namespace(edit, item);
+	return 0;
+}
+
+/*
+ * Look at some members behind cookie, and pick those to be removed. They stay until then, also without the
+ * lock: each is there, and only this thread ends what is.
+ * @return more may follow
+ */
+static bool pick(struct kev_members *members, look_fn *look, uint64_t *cookie, void **picked, size_t *count)
+{
+	uint32_t slot = kev_members_after(members, *cookie), looked = 0;
+
+	*count = 0;
+	while (slot != KEV_MEMBERS_NONE && looked++ < SLOTS_AT_ONCE && *count < CHANGES_AT_ONCE) {
+		struct kev_member *member = kev_members_at(members, slot);
+
+		*cookie = member->cookie;
+		if (look(member))
+			picked[(*count)++] = member->item;
+		slot = kev_members_next(members, slot);
+	}
+	return slot != KEV_MEMBERS_NONE;
+}
+
+/* The namespace with that cookie in the root, or NULL if it is no more. */
+static struct kev_namespace *namespace_at(struct run *run, uint64_t cookie)
+{
+	const struct kev_members *members = &run->tree->namespaces.members;
+	uint32_t slot = kev_members_after(members, cookie - 1);
+
+	if (slot == KEV_MEMBERS_NONE || kev_members_at(members, slot)->cookie != cookie)
+		return NULL;
+	return kev_members_at(members, slot)->item;
+}
+
+/* One pass over one directory. @param namespace_cookie  whose it is; 0: the root's. Locked. */
+static int pass_over(struct run *run, const struct pass *pass, uint64_t namespace_cookie)
+{
+	void *picked[CHANGES_AT_ONCE];
+	uint64_t cookie = 0;
+	bool more = true;
+	int result = 0;
+
+	while (more) {
+		struct kev_namespace *namespace_ =
+			namespace_cookie ? namespace_at(run, namespace_cookie) : NULL;
+		struct kev_members *members;
+		size_t count;
+
+		if (namespace_cookie && !namespace_)
+			break;
+		members = pass->source(run, namespace_);
+		if (!members)
+			break;
+		more = pick(members, pass->look, &cookie, picked, &count);
+		for (size_t i = 0; i < count; i++) {
+			prepare_change(run);
+			if (pass->remove(&run->edit, picked[i]))
+				result = -ENOMEM;
+		}
+		breathe(run);
+	}
+	return result;
+}
+
+/* A pass over something that each namespace has. Locked. */
+static int pass_over_namespaces(struct run *run, const struct pass *pass)
+{
+	const struct kev_members *members = &run->tree->namespaces.members;
+	uint64_t cookie = 0;
+	uint32_t slot;
+	int result = 0;
+
+	while ((slot = kev_members_after(members, cookie)) != KEV_MEMBERS_NONE) {
+		cookie = kev_members_at(members, slot)->cookie;
+		if (pass_over(run, pass, cookie))
+			result = -ENOMEM;
+	}
+	return result;
+}
+
+static void unmark(struct run *run)
+{
+	static const struct pass events = {source_events, unmark_event, NULL};
+	static const struct pass pods = {source_pods, unmark_pod, NULL};
+	static const struct pass namespaces = {source_namespaces, unmark_namespace, NULL};
+
+	lock(run);
+	(void)pass_over_namespaces(run, &events);
+	(void)pass_over_namespaces(run, &pods);
+	(void)pass_over(run, &namespaces, 0);
+	unlock(run);
+}
+
+static int sweep(struct run *run)
+{
+	static const struct pass events = {source_events, is_event_unseen, remove_event};
+	static const struct pass pods = {source_pods, is_pod_unseen, remove_pod};
+	static const struct pass namespaces = {source_namespaces, is_namespace_unseen, remove_namespace};
+	int result;
+
+	lock(run);
+	result = pass_over_namespaces(run, &events);
+	(void)pass_over_namespaces(run, &pods);
+	(void)pass_over(run, &namespaces, 0);
+	unlock(run);
+	return result;
+}
+
+static int visit_event(void *context, struct kev_event *event)
+{
+	struct run *run = context;
+	int r;
+
+	lock(run);
+	r = kev_edit_put_event(&run->edit, event);
+	unlock(run);
+	return r;
+}
+
+static int visit_pod(void *context, struct kev_str namespace_, struct kev_str name, int64_t created)
+{
+	struct run *run = context;
+	int r;
+
+	lock(run);
+	r = kev_edit_pod(&run->edit, namespace_, name, created, true);
+	unlock(run);
+	return r;
+}
+
+static int visit_namespace(void *context, struct kev_str name, int64_t created)
+{
+	struct run *run = context;
+	int r;
+
+	lock(run);
+	r = kev_edit_namespace(&run->edit, name, created, true);
+	unlock(run);
+	return r;
+}
+
+int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *context)
+{
+	struct kev_kinds *kinds = kev_store_kinds(tree->store);
+	struct run run = {.tree = tree, .stale = stale, .context = context};
+	const struct kev_store_visitor visitor = {visit_event, visit_pod, visit_namespace, &run};
+	int r;
+
+	kev_edit_init(&run.edit, tree, kinds);
+	run.edit.when = kev_clock_realtime(tree->clock);
+	unmark(&run);
+	r = kev_store_walk(tree->store, &visitor);
+	if (!r)
+		r = sweep(&run);
+	if (!r && !tree->synced) {
+		lock(&run);
+		kev_settle(tree);
+		unlock(&run);
+	}
+	kev_edit_fini(&run.edit);
+	kev_kinds_unref(kinds);
+	return r;
+}

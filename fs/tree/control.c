@@ -1,0 +1,146 @@
+#include "kevfs/tree/control.h"
+
+#include "kevfs/tree/directory.h"
+#include "kevfs/tree/internal.h"
+#include "kevfs/tree/object.h"
+
+/* st_ino of /.kevfs. */
+#define INO_CONTROL 2
+
+/* /.kevfs: what it lists never changes. */
+
+static struct kev_place control_parent(void *item)
+{
+	return (struct kev_place){&kev_role_root, item};
+}
+
+static uint64_t control_ino(const void *item)
+{
+	(void)item;
+	return INO_CONTROL;
+}
+
+static void control_attr(const void *item, struct kev_attr *out)
+{
+	const struct kev_tree *tree = item;
+
+	out->mtime = out->ctime = tree->control_mtime;
+}
+
+static const struct kev_fixed control_fixed[] = {
+	{.name = "namespaces", .role = &kev_role_control_namespaces},
+};
+
+const struct kev_role kev_role_control = {
+	.type = KEV_NODE_DIR,
+	.parent = control_parent,
+	.ino = control_ino,
+	.attr = control_attr,
+	.fixed = control_fixed,
+	.fixed_count = KEV_ARRAY_LEN(control_fixed),
+	.hold = kev_tree_hold,
+	.drop = kev_tree_drop,
+};
+
+/* /.kevfs/namespaces: the root's members, in another role. */
+
+static struct kev_place namespaces_parent(void *item)
+{
+	return (struct kev_place){&kev_role_control, item};
+}
+
+static void namespaces_attr(const void *item, struct kev_attr *out)
+{
+	const struct kev_tree *tree = item;
+
+	out->mtime = out->ctime = tree->namespaces.mtime;
+}
+
+static const struct kev_members *namespaces_members(const void *item)
+{
+	const struct kev_tree *tree = item;
+
+	return &tree->namespaces.members;
+}
+
+static uint32_t namespaces_listed(const void *item)
+{
+	const struct kev_tree *tree = item;
+
+	return tree->listed;
+}
+
+const struct kev_role kev_role_control_namespaces = {
+	.type = KEV_NODE_DIR,
+	.parent = namespaces_parent,
+	.attr = namespaces_attr,
+	.members = namespaces_members,
+	.member = &kev_role_control_namespace,
+	.listed = namespaces_listed,
+	.hold = kev_tree_hold,
+	.drop = kev_tree_drop,
+};
+
+/* /.kevfs/namespaces/<namespace> */
+
+static struct kev_place namespace_parent(void *item)
+{
+	struct kev_namespace *namespace_ = item;
+
+	return (struct kev_place){&kev_role_control_namespaces, namespace_->tree};
+}
+
+static void namespace_attr(const void *item, struct kev_attr *out)
+{
+	const struct kev_namespace *namespace_ = item;
+
+	out->mtime = out->ctime = namespace_->control_mtime;
+}
+
+static const struct kev_fixed namespace_fixed[] = {
+	{.name = "events", .role = &kev_role_control_events},
+};
+
+const struct kev_role kev_role_control_namespace = {
+	.type = KEV_NODE_DIR,
+	.there = kev_namespace_there,
+	.name = kev_namespace_name,
+	.parent = namespace_parent,
+	.attr = namespace_attr,
+	.fixed = namespace_fixed,
+	.fixed_count = KEV_ARRAY_LEN(namespace_fixed),
+	.hold = kev_namespace_hold,
+	.drop = kev_namespace_drop,
+};
+
+/* /.kevfs/namespaces/<namespace>/events */
+
+static struct kev_place events_parent(void *item)
+{
+	return (struct kev_place){&kev_role_control_namespace, item};
+}
+
+static void events_attr(const void *item, struct kev_attr *out)
+{
+	const struct kev_namespace *namespace_ = item;
+
+	out->mtime = out->ctime = namespace_->events.mtime;
+}
+
+static const struct kev_members *events_members(const void *item)
+{
+	const struct kev_namespace *namespace_ = item;
+
+	return &namespace_->events.members;
+}
+
+const struct kev_role kev_role_control_events = {
+	.type = KEV_NODE_DIR,
+	.there = kev_namespace_there,
+	.parent = events_parent,
+	.attr = events_attr,
+	.members = events_members,
+	.member = &kev_role_event,
+	.hold = kev_namespace_hold,
+	.drop = kev_namespace_drop,
+};

@@ -1,0 +1,554 @@
+#include "kevfs/tree/edit.h"
+
+#include <errno.h>
+
+#include "kevfs/tree/control.h"
+#include "kevfs/tree/directory.h"
+#include "kevfs/tree/internal.h"
+#include "kevfs/tree/object.h"
+#include "kevfs/tree/path.h"
+
+#define EVENTS "events"
+
+void kev_edit_init(struct kev_edit *edit, struct kev_tree *tree, const struct kev_kinds *kinds)
+{
+	*edit = (struct kev_edit){.tree = tree, .kinds = kinds};
+	kev_buf_init(&edit->directory, KEV_PATH_NAME_MAX);
+	kev_buf_init(&edit->file, KEV_PATH_NAME_MAX);
+}
+
+void kev_edit_fini(struct kev_edit *edit)
+{
+	kev_buf_fini(&edit->directory);
+	kev_buf_fini(&edit->file);
+}
+
+static bool is_first_sync(const struct kev_edit *edit)
+{
+	return !edit->tree->synced;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* A time that grows: at least to, and more than it was. */
+static void advance(int64_t *time, int64_t to)
+{
+	int64_t least = 0;
+
+	if (__builtin_add_overflow(*time, 1, &least))
+		least = INT64_MAX;
+	*time = later(to, least);
+}
+
+/* The membership of a directory changes now. */
+static void touch(const struct kev_edit *edit, int64_t *mtime)
+{
+	if (!is_first_sync(edit))
+		advance(mtime, edit->when);
+}
+
+static void stale_entry(struct kev_edit *edit, struct kev_place directory, struct kev_str name)
+{
+	kev_stale_entry(edit->tree->batch, edit->tree->inodes, directory, name);
+}
+
+static void stale_listing(struct kev_edit *edit, struct kev_place directory)
+{
+	kev_stale_listing(edit->tree->batch, edit->tree->inodes, directory);
+}
+
+static void stale_attr(struct kev_edit *edit, struct kev_place directory)
+{
+	kev_stale_attr(edit->tree->batch, edit->tree->inodes, directory);
+}
+
+/* The directory begins, or ceases, to have an entry of that name. */
+static void stale_member(struct kev_edit *edit, struct kev_place directory, struct kev_str name)
+{
+	stale_entry(edit, directory, name);
+	stale_listing(edit, directory);
+}
+
+static void count(uint32_t *listed, bool more)
+{
+	if (more)
+		(*listed)++;
+	else
+		(*listed)--;
+}
+
+static void count_nodes(struct kev_edit *edit, bool more, uint64_t nodes)
+{
+	if (more)
+		edit->tree->usage.nodes += nodes;
+	else
+		edit->tree->usage.nodes -= nodes;
+}
+
+/* From here upwards: what comes to be there, or to be gone, because of what it holds. */
+
+static void show_namespace(struct kev_edit *edit, struct kev_namespace *namespace_)
+{
+	struct kev_tree *tree = edit->tree;
+	struct kev_str name = {namespace_->name, namespace_->len};
+	bool shown = namespace_->present || namespace_->listed > 0;
+
+	if (shown == namespace_->shown)
+		return;
+	namespace_->shown = shown;
+	count(&tree->listed, shown);
+	count_nodes(edit, shown, 2); /* and its link */
+	touch(edit, &namespace_->resources.mtime);
+	touch(edit, &namespace_->control_mtime);
+	touch(edit, &tree->namespaces.mtime);
+	if (!namespace_->born && !is_first_sync(edit))
+		namespace_->born = edit->when;
+	if (!namespace_->events.mtime)
+		namespace_->events.mtime = namespace_->born;
+	stale_member(edit, (struct kev_place){&kev_role_namespace, namespace_}, KEV_STR(EVENTS));
+	stale_member(edit, (struct kev_place){&kev_role_control_namespace, namespace_}, KEV_STR(EVENTS));
+	stale_member(edit, (struct kev_place){&kev_role_root, tree}, name);
+	stale_member(edit, (struct kev_place){&kev_role_control_namespaces, tree}, name);
+}
+
+static void show_resource(struct kev_edit *edit, struct kev_resource *resource)
+{
+	struct kev_namespace *namespace_ = resource->namespace_;
+	bool shown = resource->listed > 0;
+
+	if (shown == resource->shown)
+		return;
+	resource->shown = shown;
+	count(&namespace_->listed, shown);
+	count_nodes(edit, shown, 1);
+	touch(edit, &namespace_->resources.mtime);
+	stale_member(edit, (struct kev_place){&kev_role_namespace, namespace_},
+		(struct kev_str){resource->name, resource->len});
+	show_namespace(edit, namespace_);
+}
+
+/* Its time changed. Without a listing of its own the events directory has the same. */
+static void stale_object_times(struct kev_edit *edit, struct kev_object *object)
+{
+	stale_attr(edit, (struct kev_place){&kev_role_object, object});
+	if (!object->events)
+		stale_attr(edit, (struct kev_place){&kev_role_object_events, object});
+}
+
+static void show_object(struct kev_edit *edit, struct kev_object *object)
+{
+	struct kev_resource *resource = object->resource;
+	bool shown = object->pod || kev_object_event_count(object) > 0;
+
+	if (shown == object->shown)
+		return;
+	object->shown = shown;
+	if (!shown) {
+		/* Whoever holds it sees it become empty; if it comes back, it begins anew. */
+		object->revised = false;
+		touch(edit, &object->mtime);
+		stale_object_times(edit, object);
+	}
+	stale_member(edit, (struct kev_place){&kev_role_object, object}, KEV_STR(EVENTS));
+	count(&resource->listed, shown);
+	count_nodes(edit, shown, 2); /* and its events directory */
+	touch(edit, &resource->objects.mtime);
+	stale_member(edit, (struct kev_place){&kev_role_resource, resource},
+		(struct kev_str){object->name, object->len});
+	show_resource(edit, resource);
+}
+
+/* What an event's name means in a directory has changed; or, with another uid, which event it is. */
+static void change_entry(struct kev_edit *edit, struct kev_place directory, struct kev_listing *listing,
+	struct kev_str file, const struct kev_event *event, bool membership)
+{
+	if (membership) {
+		touch(edit, &listing->mtime);
+		if (is_first_sync(edit))
+			listing->mtime = later(listing->mtime, kev_event_ctime(event));
+		stale_listing(edit, directory);
+	}
+	stale_entry(edit, directory, file);
+}
+
+/* Where an event stands, or would. */
+struct spot {
+	struct kev_namespace *namespace_; /* NULL: there is no such directory */
+	struct kev_event *current;        /* the revision that the tree holds; NULL: none */
+	uint32_t slot;                    /* of current */
+	uint32_t hash;                    /* of its file name */
+	struct kev_str file;
+};
+
+static int find_spot(struct kev_edit *edit, const struct kev_event *event, struct spot *spot)
+{
+	struct kev_tree *tree = edit->tree;
+	const struct kev_naming naming = kev_listing_naming(tree, &kev_role_event);
+	int r;
+
+	*spot = (struct spot){.file = kev_event_name(event)};
+	kev_buf_clear(&edit->directory);
+	if (kev_path_append_namespace(&edit->directory, kev_event_namespace(event)))
+		return -ENOMEM;
+	if (!kev_path_is_plain(spot->file)) {
+		kev_buf_clear(&edit->file);
+		if (kev_path_append_event(&edit->file, spot->file))
+			return -ENOMEM;
+		spot->file = kev_buf_str(&edit->file);
+	}
+	spot->hash = kev_members_hash(&tree->key, spot->file);
+	r = kev_namespace_find(tree, kev_buf_str(&edit->directory), &spot->namespace_);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	r = kev_members_find(&spot->namespace_->events.members, &naming, spot->file, spot->hash, &spot->slot);
+	if (!r)
+		spot->current = kev_members_at(&spot->namespace_->events.members, spot->slot)->item;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* An event's object, and the name of its resource. */
+struct owner {
+	struct kev_resource_name *name;
+	struct kev_object *object;
+};
+
+/* The object whose directory's name is in edit->directory. On failure nothing that was made is left. */
+static int make_object(struct kev_edit *edit, struct kev_namespace *namespace_, struct kev_str resource_name,
+	struct kev_object **out)
+{
+	struct kev_resource *resource;
+	int r = kev_resource_make(namespace_, resource_name, &resource);
+
+	if (r) {
+		kev_namespace_reap(namespace_);
+		return r;
+	}
+	r = kev_object_make(resource, kev_buf_str(&edit->directory), out);
+	if (r)
+		kev_resource_reap(resource);
+	return r;
+}
+
+/* Find what an event stands under, or make it. On failure nothing that was made is left, and a namespace that
+ * has nothing is reaped. */
+static int make_owner(struct kev_edit *edit, struct kev_namespace *namespace_, const struct kev_event *event,
+	struct owner *out)
+{
+	kev_buf_clear(&edit->directory);
+	if (kev_resource_names_get(edit->tree->names, edit->kinds, kev_event_object_api_version(event),
+		    kev_event_object_kind(event), &out->name) ||
+		kev_path_append_object(&edit->directory, kev_event_namespace(event),
+			kev_event_object_namespace(event), kev_event_object_name(event))) {
+		kev_namespace_reap(namespace_);
+		return -ENOMEM;
+	}
+	return make_object(edit, namespace_, kev_resource_name_str(out->name), &out->object);
+}
+
+static bool is_same_object(const struct kev_event *a, const struct kev_event *b)
+{
+	return kev_str_eq(kev_event_object_name(a), kev_event_object_name(b)) &&
+	       kev_str_eq(kev_event_object_kind(a), kev_event_object_kind(b)) &&
+	       kev_str_eq(kev_event_object_namespace(a), kev_event_object_namespace(b)) &&
+	       kev_str_eq(kev_event_object_api_version(a), kev_event_object_api_version(b));
+}
+
+/* An object has a revision more. */
+static void revise(struct kev_edit *edit, struct kev_object *object, const struct kev_event *event)
+{
+	int64_t ctime = kev_event_ctime(event);
+
+	if (!is_first_sync(edit)) {
+		advance(&object->mtime, ctime);
+	} else if (object->revised) {
+		object->mtime = later(object->mtime, ctime);
+	} else {
+		object->mtime = ctime;
+		object->events->mtime = 0;
+	}
+	object->revised = true;
+	stale_attr(edit, (struct kev_place){&kev_role_object, object});
+}
+
+static void add_to_object(
+	struct kev_edit *edit, struct kev_object *object, const struct spot *spot, struct kev_event *event)
+{
+	kev_members_add(&object->events->members, spot->hash, event);
+	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, object->events, spot->file,
+		event, true);
+}
+
+static void remove_from_object(struct kev_edit *edit, struct kev_object *object, const struct spot *spot)
+{
+	struct kev_members *members = &object->events->members;
+
+	kev_members_remove(members, spot->hash, kev_members_slot(members, spot->hash, spot->current));
+	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, object->events, spot->file,
+		spot->current, true);
+}
+
+/* In the directory of all events of the namespace. */
+static void put_in_namespace(
+	struct kev_edit *edit, const struct spot *spot, struct kev_event *event, bool membership)
+{
+	struct kev_listing *events = &spot->namespace_->events;
+	uint32_t slot = spot->slot;
+
+	if (spot->current)
+		kev_members_replace(&events->members, slot, event);
+	else
+		slot = kev_members_add(&events->members, spot->hash, event);
+	kev_members_at(&events->members, slot)->seen = 1;
+	change_entry(edit, (struct kev_place){&kev_role_control_events, spot->namespace_}, events, spot->file,
+		event, membership);
+}
+
+/* Everything is found and nothing can fail any more. */
+static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_event *event,
+	const struct owner *from, const struct owner *to)
+{
+	struct kev_tree *tree = edit->tree;
+	struct kev_event *old = spot->current;
+	/* Another uid is another file, with another st_ino, which the cached listing holds. */
+	bool other = !old || !kev_str_eq(kev_event_uid(old), kev_event_uid(event));
+
+	kev_event_ref(event);
+	kev_resource_names_use(tree->names, to->name);
+	tree->usage.bytes += kev_event_size(event);
+	tree->usage.nodes++;
+	revise(edit, to->object, event);
+	if (from->object == to->object) {
+		struct kev_listing *events = to->object->events;
+
+		kev_members_replace(
+			&events->members, kev_members_slot(&events->members, spot->hash, old), event);
+		change_entry(edit, (struct kev_place){&kev_role_object_events, to->object}, events,
+			spot->file, event, other);
+	} else {
+		add_to_object(edit, to->object, spot, event);
+		if (old)
+			remove_from_object(edit, from->object, spot);
+	}
+	put_in_namespace(edit, spot, event, other);
+	show_object(edit, to->object);
+	if (!old)
+		return;
+	kev_resource_names_release(tree->names, from->name);
+	tree->usage.bytes -= kev_event_size(old);
+	tree->usage.nodes--;
+	show_object(edit, from->object);
+	kev_object_reap(from->object);
+	kev_event_unref(old);
+}
+
+/* Put event where spot is. */
+static int put(struct kev_edit *edit, struct spot *spot, struct kev_event *event)
+{
+	const struct kev_naming naming = kev_listing_naming(edit->tree, &kev_role_event);
+	struct owner from = {NULL, NULL}, to;
+	int r = 0;
+
+	if (!spot->namespace_)
+		r = kev_namespace_make(edit->tree, kev_buf_str(&edit->directory), &spot->namespace_);
+	if (!r && spot->current)
+		r = make_owner(edit, spot->namespace_, spot->current, &from);
+	if (r)
+		return r;
+	if (spot->current && is_same_object(spot->current, event)) {
+		commit(edit, spot, event, &from, &from);
+		return 0;
+	}
+	r = make_owner(edit, spot->namespace_, event, &to);
+	if (r)
+		return r;
+	if (kev_object_reserve(to.object) ||
+		kev_members_reserve(&spot->namespace_->events.members, &naming)) {
+		kev_object_reap(to.object);
+		return -ENOMEM;
+	}
+	commit(edit, spot, event, &from, &to);
+	return 0;
+}
+
+static int delete (struct kev_edit *edit, const struct spot *spot)
+{
+	struct kev_tree *tree = edit->tree;
+	struct kev_listing *events = &spot->namespace_->events;
+	struct kev_event *event = spot->current;
+	struct owner owner;
+	int r = make_owner(edit, spot->namespace_, event, &owner);
+
+	if (r)
+		return r;
+	kev_members_remove(&events->members, spot->hash, spot->slot);
+	change_entry(edit, (struct kev_place){&kev_role_control_events, spot->namespace_}, events, spot->file,
+		event, true);
+	remove_from_object(edit, owner.object, spot);
+	kev_resource_names_release(tree->names, owner.name);
+	tree->usage.bytes -= kev_event_size(event);
+	tree->usage.nodes--;
+	show_object(edit, owner.object);
+	kev_object_reap(owner.object);
+	kev_event_unref(event);
+	return 0;
+}
+
+int kev_edit_put_event(struct kev_edit *edit, struct kev_event *event)
+{
+	struct spot spot;
+	int r = find_spot(edit, event, &spot);
+
+	if (r)
+		return r;
+	if (spot.current != event)
+		return put(edit, &spot, event);
+	kev_members_at(&spot.namespace_->events.members, spot.slot)->seen = 1;
+	return 0;
+}
+
+int kev_edit_delete_event(struct kev_edit *edit, struct kev_event *event)
+{
+	struct spot spot;
+	int r = find_spot(edit, event, &spot);
+
+	return r ? r : delete (edit, &spot);
+}
+
+/* Is the change old → event newer than what the tree holds? */
+static bool is_news(
+	const struct kev_event *current, const struct kev_event *old, const struct kev_event *event)
+{
+	if (current == event)
+		return false;
+	/* Where the tree has nothing, a revision that comes is news; if it is from before a deletion that the
+	 * tree has seen, the journal repeats the deletion. */
+	if (current == old || !current)
+		return true;
+	/* The tree is ahead (a resync overtook the journal), or behind (memory failed it). */
+	if (event)
+		return kev_event_ctime(event) > kev_event_ctime(current);
+	return kev_event_ctime(old) >= kev_event_ctime(current);
+}
+
+int kev_edit_change_event(struct kev_edit *edit, struct kev_event *old, struct kev_event *event)
+{
+	struct spot spot;
+	int r;
+
+	if (!old && !event)
+		return 0;
+	r = find_spot(edit, event ? event : old, &spot);
+	if (r || !is_news(spot.current, old, event))
+		return r;
+	return event ? put(edit, &spot, event) : delete (edit, &spot);
+}
+
+/* The pod's creationTimestamp, as long as that is the object's time. */
+static void date_pod(struct kev_edit *edit, struct kev_object *object, int64_t created)
+{
+	int64_t before = object->mtime;
+
+	if (object->revised)
+		return;
+	if (is_first_sync(edit) || object->shown)
+		object->mtime = later(before, created);
+	else if (before)
+		advance(&object->mtime, created);
+	else
+		object->mtime = created ? created : edit->when;
+	if (object->mtime != before)
+		stale_object_times(edit, object);
+}
+
+static int put_pod(
+	struct kev_edit *edit, struct kev_str name, int64_t created, struct kev_namespace *namespace_)
+{
+	struct kev_object *object;
+	int r;
+
+	/* The namespace is found: the buffer is free for the next name. */
+	kev_buf_clear(&edit->directory);
+	if (kev_path_append_object(&edit->directory, KEV_STR(""), KEV_STR(""), name)) {
+		kev_namespace_reap(namespace_);
+		return -ENOMEM;
+	}
+	r = make_object(edit, namespace_, KEV_STR(KEV_EDIT_PODS), &object);
+	if (r)
+		return r;
+	date_pod(edit, object, created);
+	object->pod = true;
+	object->seen = true;
+	show_object(edit, object);
+	return 0;
+}
+
+int kev_edit_pod(
+	struct kev_edit *edit, struct kev_str namespace_, struct kev_str name, int64_t created, bool present)
+{
+	struct kev_namespace *directory;
+	struct kev_resource *resource;
+	struct kev_object *object;
+	int r;
+
+	kev_buf_clear(&edit->directory);
+	if (kev_path_append_namespace(&edit->directory, namespace_))
+		return -ENOMEM;
+	if (present) {
+		r = kev_namespace_make(edit->tree, kev_buf_str(&edit->directory), &directory);
+		return r ? r : put_pod(edit, name, created, directory);
+	}
+	r = kev_namespace_find(edit->tree, kev_buf_str(&edit->directory), &directory);
+	if (!r)
+		r = kev_resource_find(directory, KEV_STR(KEV_EDIT_PODS), &resource);
+	kev_buf_clear(&edit->directory);
+	if (!r && kev_path_append_object(&edit->directory, KEV_STR(""), KEV_STR(""), name))
+		return -ENOMEM;
+	if (!r)
+		r = kev_object_find(resource, kev_buf_str(&edit->directory), &object);
+	if (!r)
+		kev_edit_end_pod(edit, object);
+	return r == -ENOENT ? 0 : r;
+}
+
+void kev_edit_end_pod(struct kev_edit *edit, struct kev_object *object)
+{
+	object->pod = false;
+	show_object(edit, object);
+	kev_object_reap(object);
+}
+
+int kev_edit_namespace(struct kev_edit *edit, struct kev_str name, int64_t created, bool present)
+{
+	struct kev_namespace *namespace_;
+	int r;
+
+	kev_buf_clear(&edit->directory);
+	if (kev_path_append_namespace(&edit->directory, name))
+		return -ENOMEM;
+	if (present)
+		r = kev_namespace_make(edit->tree, kev_buf_str(&edit->directory), &namespace_);
+	else
+		r = kev_namespace_find(edit->tree, kev_buf_str(&edit->directory), &namespace_);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	if (!present) {
+		kev_edit_end_namespace(edit, namespace_);
+		return 0;
+	}
+	namespace_->present = true;
+	namespace_->seen = true;
+	namespace_->created = created;
+	show_namespace(edit, namespace_);
+	return 0;
+}
+
+void kev_edit_end_namespace(struct kev_edit *edit, struct kev_namespace *namespace_)
+{
+	namespace_->present = false;
+	namespace_->created = 0;
+	show_namespace(edit, namespace_);
+	kev_namespace_reap(namespace_);
+}

@@ -1,0 +1,95 @@
+#include "kevfs/tree/stale.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct kev_stale_batch {
+	size_t count;
+	struct kev_stale items[KEV_STALE_BATCH_MAX];
+};
+
+struct kev_stale_batch *kev_stale_batch_create(void)
+{
+	struct kev_stale_batch *batch = malloc(sizeof(*batch));
+
+	if (batch)
+		batch->count = 0;
+	return batch;
+}
+
+void kev_stale_batch_destroy(struct kev_stale_batch *batch)
+{
+	free(batch);
+}
+
+bool kev_stale_batch_full(const struct kev_stale_batch *batch)
+{
+	return batch->count > KEV_STALE_BATCH_MAX - KEV_STALE_CHANGE_MAX;
+}
+
+static void append(
+	struct kev_stale_batch *batch, enum kev_stale_kind kind, uint64_t node, struct kev_str name)
+{
+	struct kev_stale *stale = &batch->items[batch->count];
+
+	/* To drop one would leave the kernel stale for ever. */
+	assert(batch->count < KEV_STALE_BATCH_MAX && name.len < KEV_STALE_NAME_SIZE);
+	batch->count++;
+	stale->kind = kind;
+	stale->node = node;
+	if (name.len)
+		memcpy(stale->name, name.data, name.len);
+	stale->name[name.len] = '\0';
+}
+
+/* The item of that kind for the node, or NULL. */
+static struct kev_stale *find(struct kev_stale_batch *batch, enum kev_stale_kind kind, uint64_t node)
+{
+	for (size_t i = batch->count; i-- > 0;) {
+		if (batch->items[i].node == node && batch->items[i].kind == kind)
+			return &batch->items[i];
+	}
+	return NULL;
+}
+
+void kev_stale_entry(struct kev_stale_batch *batch, const struct kev_inodes *inodes,
+	struct kev_place directory, struct kev_str name)
+{
+	const struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
+
+	if (inode)
+		append(batch, KEV_STALE_ENTRY, kev_inode_node(inode), name);
+}
+
+void kev_stale_listing(
+	struct kev_stale_batch *batch, const struct kev_inodes *inodes, struct kev_place directory)
+{
+	const struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
+	struct kev_stale *same;
+
+	if (!inode || find(batch, KEV_STALE_LISTING, kev_inode_node(inode)))
+		return;
+	same = find(batch, KEV_STALE_ATTR, kev_inode_node(inode));
+	if (same)
+		same->kind = KEV_STALE_LISTING;
+	else
+		append(batch, KEV_STALE_LISTING, kev_inode_node(inode), KEV_STR(""));
+}
+
+void kev_stale_attr(
+	struct kev_stale_batch *batch, const struct kev_inodes *inodes, struct kev_place directory)
+{
+	const struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
+
+	if (inode && !find(batch, KEV_STALE_LISTING, kev_inode_node(inode)) &&
+		!find(batch, KEV_STALE_ATTR, kev_inode_node(inode)))
+		append(batch, KEV_STALE_ATTR, kev_inode_node(inode), KEV_STR(""));
+}
+
+void kev_stale_deliver(struct kev_stale_batch *batch, kev_tree_stale_fn *stale, void *context)
+{
+	for (size_t i = 0; stale && i < batch->count; i++)
+		stale(context, &batch->items[i]);
+	batch->count = 0;
+}

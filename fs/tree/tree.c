@@ -1,0 +1,157 @@
+#include "kevfs/tree/tree.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kevfs/tree/directory.h"
+#include "kevfs/tree/internal.h"
+#include "kevfs/tree/object.h"
+#include "kevfs/tree/path.h"
+
+struct kev_tree *kev_tree_create(const struct kev_clock *clock, struct kev_store *store)
+{
+	struct kev_tree *tree = calloc(1, sizeof(*tree));
+
+	if (!tree)
+		return NULL;
+	tree->clock = clock;
+	tree->store = store;
+	tree->key = kev_hash_random_key();
+	tree->generation = kev_hash_random_key().k0 | 1;
+	tree->usage.nodes = 1;
+	kev_buf_init(&tree->scratch, KEV_PATH_NAME_MAX);
+	pthread_mutex_init(&tree->lock, NULL);
+	tree->batch = kev_stale_batch_create();
+	tree->names = kev_resource_names_create();
+	tree->inodes = kev_inodes_create((struct kev_place){&kev_role_root, tree});
+	if (tree->batch && tree->names && tree->inodes)
+		return tree;
+	kev_tree_destroy(tree);
+	return NULL;
+}
+
+void kev_tree_destroy(struct kev_tree *tree)
+{
+	if (!tree)
+		return;
+	/* First the nodes: with them go the things that only the kernel still knew. */
+	kev_inodes_destroy(tree->inodes);
+	kev_directory_free_all(tree);
+	kev_resource_names_destroy(tree->names);
+	kev_stale_batch_destroy(tree->batch);
+	kev_buf_fini(&tree->scratch);
+	pthread_mutex_destroy(&tree->lock);
+	free(tree);
+}
+
+/* What a node stands for. @return false where the kernel does not know it (any more) */
+static bool find_place_locked(const struct kev_tree *tree, uint64_t node, struct kev_place *out)
+{
+	const struct kev_inode *inode = kev_inodes_find(tree->inodes, node);
+
+	if (inode)
+		*out = kev_inode_place(inode);
+	return inode;
+}
+
+static int lookup_locked(struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out)
+{
+	struct kev_entry entry = {.generation = tree->generation};
+	struct kev_place directory, child;
+	int r;
+
+	if (!find_place_locked(tree, parent, &directory))
+		return -ESTALE;
+	if (directory.role->type != KEV_NODE_DIR)
+		return -ENOTDIR;
+	r = kev_place_child(directory, &tree->key, &tree->scratch, name, &child);
+	if (!r && child.role) {
+		kev_place_attr(child, &entry.attr);
+		r = kev_inodes_take(tree->inodes, child, &entry.node);
+	}
+	if (!r)
+		*out = entry;
+	return r;
+}
+
+int kev_tree_lookup(struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out)
+{
+	int r;
+
+	pthread_mutex_lock(&tree->lock);
+	r = lookup_locked(tree, parent, name, out);
+	pthread_mutex_unlock(&tree->lock);
+	return r;
+}
+
+void kev_tree_forget(struct kev_tree *tree, uint64_t node, uint64_t count)
+{
+	pthread_mutex_lock(&tree->lock);
+	kev_inodes_forget(tree->inodes, node, count);
+	pthread_mutex_unlock(&tree->lock);
+}
+
+int kev_tree_getattr(struct kev_tree *tree, uint64_t node, struct kev_attr *out)
+{
+	struct kev_place place;
+	bool found;
+
+	pthread_mutex_lock(&tree->lock);
+	found = find_place_locked(tree, node, &place);
+	if (found)
+		kev_place_attr(place, out);
+	pthread_mutex_unlock(&tree->lock);
+	return found ? 0 : -ESTALE;
+}
+
+static int readlink_locked(struct kev_tree *tree, uint64_t node, struct kev_buf *out)
+{
+	struct kev_place place;
+
+	if (!find_place_locked(tree, node, &place))
+		return -ESTALE;
+	if (place.role->type != KEV_NODE_LINK)
+		return -EINVAL;
+	return place.role->target(place.item, out) ? -ENOMEM : 0;
+}
+
+int kev_tree_readlink(struct kev_tree *tree, uint64_t node, struct kev_buf *out)
+{
+	int r;
+
+	pthread_mutex_lock(&tree->lock);
+	r = readlink_locked(tree, node, out);
+	pthread_mutex_unlock(&tree->lock);
+	return r;
+}
+
+static int open_locked(struct kev_tree *tree, uint64_t node, struct kev_event **out)
+{
+	struct kev_place place;
+
+	if (!find_place_locked(tree, node, &place))
+		return -ESTALE;
+	if (place.role->type == KEV_NODE_DIR)
+		return -EISDIR;
+	if (place.role != &kev_role_event)
+		return -EINVAL;
+	*out = kev_event_ref(place.item);
+	return 0;
+}
+
+int kev_tree_open(struct kev_tree *tree, uint64_t node, struct kev_event **out)
+{
+	int r;
+
+	pthread_mutex_lock(&tree->lock);
+	r = open_locked(tree, node, out);
+	pthread_mutex_unlock(&tree->lock);
+	return r;
+}
+
+void kev_tree_usage(struct kev_tree *tree, struct kev_tree_usage *out)
+{
+	pthread_mutex_lock(&tree->lock);
+	*out = tree->usage;
+	pthread_mutex_unlock(&tree->lock);
+}

@@ -1,0 +1,63 @@
+#ifndef KEVFS_TREE_EDIT_H
+#define KEVFS_TREE_EDIT_H
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/defs.h"
+#include "kevfs/base/str.h"
+#include "kevfs/event/event.h"
+#include "kevfs/store/kinds.h"
+
+/** The resource that pods stand under. */
+#define KEV_EDIT_PODS "pods"
+
+/**
+ * The changes of the tree: what one event, pod or namespace means for all the directories that show it, with
+ * their times, and for what the kernel holds of them. Each changes everything or nothing, under the tree's
+ * lock, and leaves what went stale in the tree's batch (which must not be full).
+ *
+ * Times. An object's directory has the ctime of its newest revision ever; a pod without one, the pod's
+ * creationTimestamp. Every other directory has the moment at which its membership last changed. Both grow
+ * strictly with each change, since the kernel tells by them whether a listing that it keeps is still right.
+ * Before the first resync is complete there are no such moments: the times are then made from what the
+ * cluster says, so that the next mount of the same cluster says the same.
+ */
+struct kev_edit {
+	struct kev_tree *tree;         /**< borrowed */
+	const struct kev_kinds *kinds; /**< borrowed */
+	int64_t when;                  /**< the moment of the change, ns */
+	struct kev_buf directory;      /**< a directory's name */
+	struct kev_buf file;           /**< an event's */
+};
+
+void kev_edit_init(struct kev_edit *edit, struct kev_tree *tree, const struct kev_kinds *kinds);
+void kev_edit_fini(struct kev_edit *edit);
+
+/**
+ * old became event (NULL: there was none, there is none any more), unless the tree has seen that already: a
+ * journal may begin before the snapshot that a resync took. Of two revisions the later ctime is the later.
+ * @return 0 or -ENOMEM (nothing is changed)
+ */
+int kev_edit_change_event(struct kev_edit *edit, struct kev_event *old /* borrowed */,
+	struct kev_event *event /* borrowed */) KEV_MUST_USE;
+
+/** The store has this revision: put it in the place of whatever there is, and mark it as seen. */
+int kev_edit_put_event(struct kev_edit *edit, struct kev_event *event /* borrowed */) KEV_MUST_USE;
+
+/** Remove an event that the tree holds. */
+int kev_edit_delete_event(struct kev_edit *edit, struct kev_event *event) KEV_MUST_USE;
+
+/** A pod, or a namespace, is there (and seen), or is not. @param created  ns, 0 unknown. @return 0 or -ENOMEM
+ */
+int kev_edit_pod(struct kev_edit *edit, struct kev_str namespace_, struct kev_str name, int64_t created,
+	bool present) KEV_MUST_USE;
+int kev_edit_namespace(
+	struct kev_edit *edit, struct kev_str name, int64_t created, bool present) KEV_MUST_USE;
+
+struct kev_object;
+struct kev_namespace;
+
+/** The store has the pod, or the namespace, no more. */
+void kev_edit_end_pod(struct kev_edit *edit, struct kev_object *object);
+void kev_edit_end_namespace(struct kev_edit *edit, struct kev_namespace *namespace_);
+
+#endif

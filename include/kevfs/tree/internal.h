@@ -1,0 +1,92 @@
+#ifndef KEVFS_TREE_INTERNAL_H
+#define KEVFS_TREE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/clock.h"
+#include "kevfs/base/hash.h"
+#include "kevfs/tree/inode.h"
+#include "kevfs/tree/listing.h"
+#include "kevfs/tree/members.h"
+#include "kevfs/tree/resource_name.h"
+#include "kevfs/tree/role.h"
+#include "kevfs/tree/stale.h"
+#include "kevfs/tree/tree.h"
+
+/*
+ * What the files of this room share: the bodies of the tree and its directories. Nobody outside includes it.
+ *
+ *   tree ── namespaces ── resources ── objects ── events
+ *                    └─── events, all of them: the same pointers again (the reference is this one's)
+ *
+ * A directory "is there" (shown) when it has something to show; it lives on, not there, while the kernel
+ * knows a number of it (known), and then comes back as the same thing: inode.h says why.
+ */
+
+/** /<namespace>/<resource>/<object>, and the events directory in it. 150,000 pods may have none: small. */
+struct kev_object {
+	struct kev_resource *resource;
+	struct kev_listing *events; /**< NULL until there was one */
+	int64_t mtime;  /**< of the newest revision ever; before the first one, the pod's creationTimestamp */
+	uint16_t known; /**< node numbers */
+	bool pod : 1;   /**< the store has the pod */
+	bool seen : 1;  /**< the pod was met by this resync */
+	bool shown : 1; /**< there */
+	bool revised : 1; /**< it had an event: mtime is a revision's */
+	uint8_t len;
+	char name[]; /**< the directory's, len bytes */
+};
+
+/** /<namespace>/<resource> */
+struct kev_resource {
+	struct kev_namespace *namespace_;
+	struct kev_listing objects;
+	uint32_t listed; /**< objects that are there */
+	uint16_t known;
+	bool shown;
+	uint8_t len;
+	char name[];
+};
+
+/** /<namespace>, and /.kevfs/namespaces/<namespace> */
+struct kev_namespace {
+	struct kev_tree *tree;
+	struct kev_listing resources;
+	struct kev_listing events; /**< all of them; owns their references */
+	int64_t created;           /**< creationTimestamp; 0: unknown */
+	int64_t born;              /**< the time of its link */
+	int64_t control_mtime;     /**< of /.kevfs/namespaces/<namespace> */
+	uint32_t listed;           /**< resources that are there */
+	uint16_t known;
+	bool present; /**< the store has the namespace */
+	bool seen;
+	bool shown;
+	uint8_t len;
+	char name[];
+};
+
+struct kev_tree {
+	const struct kev_clock *clock;
+	struct kev_store *store;
+	struct kev_hash_key key; /**< of the tables of names */
+	uint64_t generation;
+
+	/** The applier's own: one thread calls apply and resync. */
+	struct kev_stale_batch *batch;
+
+	/** A leaf: no other lock is taken under it, and nothing waits. Protects everything below. */
+	pthread_mutex_t lock;
+	struct kev_inodes *inodes;
+	struct kev_listing namespaces;
+	int64_t control_mtime; /**< of /.kevfs */
+	uint32_t listed;       /**< namespaces that are there */
+	struct kev_resource_names *names;
+	struct kev_buf scratch; /**< an escaped name, while it is compared or given */
+	struct kev_tree_usage usage;
+	bool synced; /**< the first resync is complete: from now on membership changes have a moment */
+};
+
+#endif

@@ -1,0 +1,112 @@
+#ifndef KEVFS_TREE_ROLE_H
+#define KEVFS_TREE_ROLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/hash.h"
+#include "kevfs/base/str.h"
+#include "kevfs/tree/members.h"
+#include "kevfs/tree/tree.h"
+
+/**
+ * What a node of the tree is: a role that a thing plays. One namespace, for example, plays four: the
+ * directory /<namespace>, the link in it, the directory /.kevfs/namespaces/<namespace>, and the directory of
+ * all its events in there.
+ *
+ * A role is a constant: the functions that know the thing, and what its directory lists. To add a derived
+ * directory or a link is to write its role and to name it in the fixed entries of its parent's; lookup,
+ * listing, attributes and node numbers follow from that. A directory lists two sorts of entry: fixed ones,
+ * whose names are ours (they play another role of the same thing), and members, whose names come from the
+ * cluster and cannot be ours (path.h).
+ */
+struct kev_role;
+
+/** A thing in one of its roles. Two places are the same if both pointers are. */
+struct kev_place {
+	const struct kev_role *role; /**< NULL: no place */
+	void *item;
+};
+
+/** An entry that a directory always has while it is there. */
+struct kev_fixed {
+	const char *name;
+	const struct kev_role *role; /**< of the directory's own item */
+	bool hidden;                 /**< found by name, not listed, not counted */
+};
+
+/** No directory has more fixed entries than that: their cookies stand before KEV_MEMBERS_COOKIE_FIRST. */
+#define KEV_FIXED_MAX (KEV_MEMBERS_COOKIE_FIRST - 3)
+
+struct kev_role {
+	enum kev_node_type type;
+
+	/** Is the thing there, so that its parent lists it, and has its directory content? NULL: always. */
+	bool (*there)(const void *item);
+
+	/** What its parent calls it; of a directory or a link borrowed from the item, and it cannot fail.
+	 * NULL for a fixed entry (its name stands in the parent's role) and for the root. @return 0 or
+	 * -ENOMEM */
+	int (*name)(const void *item, struct kev_buf *scratch, struct kev_str *out);
+
+	/** Where it stands. NULL for the root, and for an event, which stands in several places. */
+	struct kev_place (*parent)(void *item);
+
+	/** st_ino. NULL: it follows from the path (kev_ino_of_path). */
+	uint64_t (*ino)(const void *item);
+
+	/** Set mtime, ctime and size. */
+	void (*attr)(const void *item, struct kev_attr *out);
+
+	/** A link's target: append it. @return 0 or the buffer's error */
+	int (*target)(const void *item, struct kev_buf *out);
+
+	/** A directory's fixed entries. */
+	const struct kev_fixed *fixed;
+	size_t fixed_count;
+
+	/** A directory's members, all in one role; NULL: it has none, or has none now. */
+	const struct kev_members *(*members)(const void *item);
+	const struct kev_role *member;
+
+	/** How many members are there (directories only: what nlink counts). */
+	uint32_t (*listed)(const void *item);
+
+	/** A node number begins, or ends, to stand for it: it must not be freed in between. */
+	void (*hold)(void *item);
+	void (*drop)(void *item);
+};
+
+static inline bool kev_place_same(struct kev_place a, struct kev_place b)
+{
+	return a.role == b.role && a.item == b.item;
+}
+
+static inline bool kev_place_there(struct kev_place place)
+{
+	return !place.role->there || place.role->there(place.item);
+}
+
+/** st_ino of the root; of other things it is never that small. */
+#define KEV_INO_ROOT 1
+#define KEV_INO_MIN 16
+
+/** st_ino of a directory or a link: a hash of its path (no two roles of one thing have the same). */
+uint64_t kev_ino_of_path(struct kev_place place);
+
+/** st_ino of an event: a hash of its uid, namespace and name. */
+uint64_t kev_ino_of_event(const struct kev_event *event);
+
+void kev_place_attr(struct kev_place place, struct kev_attr *out);
+
+/**
+ * Find what a directory calls name.
+ * @param key  what the tree's names are hashed with
+ * @return 0, with out->role NULL where there is nothing; -ENOMEM
+ */
+int kev_place_child(struct kev_place directory, const struct kev_hash_key *key, struct kev_buf *scratch,
+	struct kev_str name, struct kev_place *out) KEV_MUST_USE;
+
+#endif
