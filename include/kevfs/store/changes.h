@@ -44,6 +44,9 @@ void kev_changes_destroy(struct kev_changes *changes);
  * resync). */
 void kev_changes_append(struct kev_changes *changes, struct kev_change *change /* taken */);
 
+/** A change could not be recorded at all: the reader is told to resync. */
+void kev_changes_lose(struct kev_changes *changes);
+
 /**
  * Take at most max changes, waiting for one.
  * @param out         array of max; the caller owns the changes taken

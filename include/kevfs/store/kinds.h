@@ -22,7 +22,8 @@ void kev_kinds_unref(struct kev_kinds *kinds);
  * Add a kind before publishing: copies the strings. The first of duplicates (group, kind) stays: discovery
  * lists a group's preferred version first.
  * @param group  "" for core
- * @return 0, -EINVAL (plural is no DNS label, or kind empty), -ENOSPC (more than KEV_KINDS_MAX) or -ENOMEM
+ * @return 0, -EINVAL (plural is no DNS label, kind is empty, kind or group over 253 bytes), -ENOSPC (more
+ * than KEV_KINDS_MAX) or -ENOMEM
  */
 int kev_kinds_add(struct kev_kinds *kinds, struct kev_str group, struct kev_str kind, struct kev_str plural);
 

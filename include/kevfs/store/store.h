@@ -13,8 +13,12 @@
 
 /**
  * What the cluster holds as far as kevfs knows: events by (namespace, name), pods, namespaces, kinds. Written
- * by the watches, followed through its journal. Every function may be called from any thread; none waits for
- * anything but its own lock.
+ * by the watches, followed through its journal.
+ *
+ * One thread at a time writes (put, delete, relist, set_kinds): the feed's. So the journal tells what
+ * happened in the order in which it happened, although it is appended to after the store's lock was given
+ * back: locks are leaves. Everything else may be called from any thread. Nothing waits for anything but the
+ * store's lock.
  */
 struct kev_store;
 
@@ -24,18 +28,21 @@ void kev_store_destroy(struct kev_store *store);
 
 /** How an event reached us: decides its ctime. */
 enum kev_origin {
-	/** From the first sync: ctime is the server's last write, its nanoseconds taken from the
-	   resourceVersion; if that is in the future, as for LIVE. */
+	/**
+	 * From the first sync: ctime is the second of the server's last write (kev_event_written), and its
+	 * nanoseconds are the resourceVersion modulo 10^9 (of one that is no decimal number: of its hash), so
+	 * that the next mount says the same, and two revisions never share one. As for LIVE where that is
+	 * unknown, in the future, or not later than that of the revision which is there already.
+	 */
 	KEV_ORIGIN_FIRST_SYNC,
-	/** From a watch, or a relist: ctime is now, and later than that of every revision of this name
-	   before. */
+	/** From a watch, or a relist: ctime is now, but later than every ctime that was given before. */
 	KEV_ORIGIN_LIVE,
 };
 
 /**
- * Put a revision in place of the one that has its namespace and name. If it is the same revision
- * (kev_event_same) nothing happens but that it is marked as seen by a relist. Sets the event's ctime,
- * publishes it, appends to the journal.
+ * Put a revision in place of the one that has its namespace and name, also where its resourceVersion is a
+ * lower one (a restored etcd goes back). If it is the same revision (kev_event_same) nothing happens but that
+ * it is marked as seen by a relist. Sets the event's ctime, publishes it, appends to the journal.
  * @return 0 or -ENOMEM (the store is then unchanged)
  */
 int kev_store_put(struct kev_store *store, struct kev_event *event /* taken in any case */,
@@ -44,8 +51,16 @@ int kev_store_put(struct kev_store *store, struct kev_event *event /* taken in a
 /** Remove an event by its name; nothing where there is none. */
 void kev_store_delete(struct kev_store *store, struct kev_str namespace_, struct kev_str name);
 
-/** A pod or a namespace (then namespace_ is empty) is there. @param created ns, 0 unknown. @return 0 or
- * -ENOMEM */
+/** A pod's or a namespace's name may be this long. */
+#define KEV_STORE_NAME_MAX 4096
+
+/**
+ * A pod or a namespace is there. What is there already with the same created is only marked as seen.
+ * @param created  ns since the epoch, 0 unknown; kept in whole seconds, which is what the API gives, until
+ * 2106
+ * @return 0, -EINVAL (a name that is empty, over KEV_STORE_NAME_MAX, or holds a NUL) or -ENOMEM; the store is
+ * unchanged on error
+ */
 int kev_store_put_pod(struct kev_store *store, struct kev_str namespace_, struct kev_str name,
 	int64_t created) KEV_MUST_USE;
 int kev_store_put_namespace(struct kev_store *store, struct kev_str name, int64_t created) KEV_MUST_USE;
@@ -57,12 +72,15 @@ enum kev_scope_kind { KEV_SCOPE_EVENTS, KEV_SCOPE_PODS, KEV_SCOPE_NAMESPACES };
 
 /**
  * A relist as a diff: begin, put everything that the list holds, end: what was not put since begin and lies
- * within the scope is deleted. A list that breaks off is simply never ended (the next begin starts over).
- * Relists of different scopes may overlap in time.
- * @param namespace_  only this namespace's; empty means all (of EVENTS and PODS)
+ * within the scope is deleted. A list that breaks off is simply never ended. Relists of different scopes may
+ * overlap in time.
+ * @return what to give to kev_store_relist_end()
  */
-void kev_store_relist_begin(struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_);
-void kev_store_relist_end(struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_);
+uint32_t kev_store_relist_begin(struct kev_store *store) KEV_MUST_USE;
+
+/** @param namespace_  only this namespace's; empty means all (of EVENTS and PODS) */
+void kev_store_relist_end(
+	struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_, uint32_t begun);
 
 /** Publish what discovery said. Takes the reference. */
 void kev_store_set_kinds(struct kev_store *store, struct kev_kinds *kinds /* taken */);

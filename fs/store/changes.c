@@ -1,0 +1,168 @@
+#include "kevfs/store/changes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "kevfs/base/defs.h"
+
+struct kev_changes {
+	pthread_mutex_t lock; /* protects everything below; a leaf */
+	pthread_cond_t cond;  /* something to take, or closed */
+	struct kev_change *ring;
+	size_t max;
+	size_t first; /* the oldest one's place */
+	size_t count;
+	bool resync; /* changes were lost: nothing is kept until the reader has heard of it */
+	bool closed;
+};
+
+void kev_change_fini(struct kev_change *change)
+{
+	kev_event_unref(change->old);
+	kev_event_unref(change->event);
+	free(change->namespace_);
+	free(change->name);
+	*change = (struct kev_change){.kind = change->kind};
+}
+
+struct kev_changes *kev_changes_create(size_t max)
+{
+	struct kev_changes *changes = calloc(1, sizeof(*changes));
+	pthread_condattr_t attr;
+
+	if (!changes)
+		return NULL;
+	/* calloc: the kernel gives the pages of a large ring only as they are used. */
+	changes->ring = calloc(max ? max : 1, sizeof(*changes->ring));
+	if (!changes->ring) {
+		free(changes);
+		return NULL;
+	}
+	changes->max = max;
+	changes->resync = true;
+	pthread_mutex_init(&changes->lock, NULL);
+	pthread_condattr_init(&attr);
+	/* A stepping wall clock must not lengthen a wait. */
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&changes->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return changes;
+}
+
+static void drop_locked(struct kev_changes *changes)
+{
+	for (size_t i = 0; i < changes->count; i++)
+		kev_change_fini(&changes->ring[(changes->first + i) % changes->max]);
+	changes->first = 0;
+	changes->count = 0;
+}
+
+void kev_changes_destroy(struct kev_changes *changes)
+{
+	if (!changes)
+		return;
+	drop_locked(changes);
+	pthread_cond_destroy(&changes->cond);
+	pthread_mutex_destroy(&changes->lock);
+	free(changes->ring);
+	free(changes);
+}
+
+static void lose_locked(struct kev_changes *changes)
+{
+	drop_locked(changes);
+	changes->resync = true;
+	pthread_cond_signal(&changes->cond);
+}
+
+void kev_changes_append(struct kev_changes *changes, struct kev_change *change)
+{
+	bool kept = false;
+
+	pthread_mutex_lock(&changes->lock);
+	if (!changes->resync && changes->count == changes->max)
+		lose_locked(changes);
+	if (!changes->resync) {
+		changes->ring[(changes->first + changes->count) % changes->max] = *change;
+		kept = true;
+		/* A reader that is behind does not wait. */
+		if (changes->count++ == 0)
+			pthread_cond_signal(&changes->cond);
+	}
+	pthread_mutex_unlock(&changes->lock);
+	if (!kept)
+		kev_change_fini(change);
+}
+
+void kev_changes_lose(struct kev_changes *changes)
+{
+	pthread_mutex_lock(&changes->lock);
+	lose_locked(changes);
+	pthread_mutex_unlock(&changes->lock);
+}
+
+/* @return false at the timeout */
+static bool wait_locked(struct kev_changes *changes, const struct timespec *until)
+{
+	if (!until)
+		return pthread_cond_wait(&changes->cond, &changes->lock) == 0;
+	return pthread_cond_timedwait(&changes->cond, &changes->lock, until) != ETIMEDOUT;
+}
+
+static struct timespec deadline(int timeout_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * KEV_NS_PER_MS;
+	if (until.tv_nsec >= KEV_NS_PER_SEC) {
+		until.tv_nsec -= KEV_NS_PER_SEC;
+		until.tv_sec++;
+	}
+	return until;
+}
+
+size_t kev_changes_take(
+	struct kev_changes *changes, struct kev_change *out, size_t max, int timeout_ms, bool *resync)
+{
+	struct timespec until = timeout_ms > 0 ? deadline(timeout_ms) : (struct timespec){0, 0};
+	size_t taken = 0;
+
+	pthread_mutex_lock(&changes->lock);
+	while (timeout_ms != 0 && !changes->closed && !changes->resync && changes->count == 0) {
+		if (!wait_locked(changes, timeout_ms > 0 ? &until : NULL))
+			break;
+	}
+	if (changes->resync && !changes->closed) {
+		changes->resync = false;
+		*resync = true;
+	}
+	for (; taken < max && changes->count > 0 && !changes->closed; taken++) {
+		out[taken] = changes->ring[changes->first];
+		changes->first = (changes->first + 1) % changes->max;
+		changes->count--;
+	}
+	pthread_mutex_unlock(&changes->lock);
+	return taken;
+}
+
+void kev_changes_close(struct kev_changes *changes)
+{
+	pthread_mutex_lock(&changes->lock);
+	changes->closed = true;
+	pthread_cond_broadcast(&changes->cond);
+	pthread_mutex_unlock(&changes->lock);
+}
+
+bool kev_changes_closed(struct kev_changes *changes)
+{
+	bool closed;
+
+	pthread_mutex_lock(&changes->lock);
+	closed = changes->closed;
+	pthread_mutex_unlock(&changes->lock);
+	return closed;
+}
