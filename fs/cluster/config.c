@@ -182,9 +182,9 @@ static int check_pem(const char *what, const char *file, const char *data,
 	if (!file)
 		kev_error_set(error, "%s-data %s", what, wrong);
 	else if (r)
-		kev_error_set(error, "%s %s: %s", what, file, wrong);
+		kev_error_set(error, "%s %s: %s", what, kev_file_shown(file), wrong);
 	else
-		kev_error_set(error, "%s %s %s", what, file, wrong);
+		kev_error_set(error, "%s %s %s", what, kev_file_shown(file), wrong);
 	return -EINVAL;
 }
 
@@ -200,7 +200,7 @@ static int check_token_file(const struct kev_cluster_config *config, struct kev_
 	kev_buf_wipe(&content);
 	if (!r || r == -ENOMEM)
 		return r;
-	kev_error_set(error, "tokenFile %s: %s", config->token_file, strerror(-r));
+	kev_error_set(error, "tokenFile %s: %s", kev_file_shown(config->token_file), strerror(-r));
 	return -EINVAL;
 }
 

@@ -73,7 +73,7 @@ static int read_token(struct kev_credential *credential, struct kev_error *error
 	kev_buf_init(&content, TOKEN_MAX);
 	r = kev_file_read(path, KEV_FILE_REGULAR, &content);
 	if (r) {
-		kev_error_set(error, "token file %s: %s", path, strerror(-r));
+		kev_error_set(error, "token file %s: %s", kev_file_shown(path), strerror(-r));
 		return r;
 	}
 	token = kev_file_trim(kev_buf_str(&content));

@@ -371,12 +371,14 @@ int kev_document_add_alias(
 		if (kev_str_eq((struct kev_str){a->name, a->len}, anchor))
 			target = a->node;
 	}
+	/* Its name is not shown: a password that begins with '*' and lacks its quotes is an alias too. */
 	if (!target) {
-		kev_error_set(error, "unknown anchor \"%.*s\"", (int)anchor.len, anchor.data);
+		kev_error_set(
+			error, "an alias (*) of an unknown anchor (&): text that begins with * needs quotes");
 		return -EINVAL;
 	}
 	if (target->open) {
-		kev_error_set(error, "anchor \"%.*s\" contains itself", (int)anchor.len, anchor.data);
+		kev_error_set(error, "an alias (*) inside its own anchor (&)");
 		return -EINVAL;
 	}
 	r = add_node(document, FORM_ALIAS, line, &node, error);

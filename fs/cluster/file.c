@@ -15,6 +15,8 @@
 #define FIRST_READ 4096
 /* Over any PATH_MAX, so that it is the kernel who refuses a path. */
 #define PATH_BYTES_MAX 65536
+/* A key is longer, and so is a service account's token. */
+#define SHOWN_BYTES_MAX 200
 
 static int check_kind(int fd, enum kev_file_kind kind, size_t *size)
 {
@@ -142,4 +144,9 @@ struct kev_str kev_file_trim(struct kev_str s)
 	while (s.len && is_space(s.data[s.len - 1]))
 		s.len--;
 	return s;
+}
+
+const char *kev_file_shown(const char *path)
+{
+	return strlen(path) <= SHOWN_BYTES_MAX ? path : "(too long to be shown)";
 }

@@ -34,4 +34,10 @@ int kev_file_directory(const char *path, char **out /* new */) KEV_MUST_USE;
 /** s without the white space (ASCII) around it, as a token or a name stands in a file. */
 struct kev_str kev_file_trim(struct kev_str s);
 
+/**
+ * A path for a message. One that is longer than paths are is not shown: it may be the key or the token
+ * itself, put where its file's path belongs.
+ */
+const char *kev_file_shown(const char *path);
+
 #endif

@@ -264,10 +264,11 @@ static void test_alias_errors(void **state)
 	struct kev_error error = {""};
 
 	(void)state;
-	assert_null(document_of("{ a *x }", &error));
-	assert_string_equal(error.text, "unknown anchor \"x\"");
+	assert_null(document_of("{ a *hunter2 }", &error));
+	assert_string_equal(
+		error.text, "an alias (*) of an unknown anchor (&): text that begins with * needs quotes");
 	assert_null(document_of("&x { a [ *x ] }", &error));
-	assert_string_equal(error.text, "anchor \"x\" contains itself");
+	assert_string_equal(error.text, "an alias (*) inside its own anchor (&)");
 }
 
 /* The latest anchor of a name counts, for the aliases behind it. */

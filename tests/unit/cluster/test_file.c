@@ -171,6 +171,19 @@ static void test_trim(void **state)
 	assert_str_equal(kev_file_trim(KEV_STR("a\0")), KEV_STR("a\0"));
 }
 
+static void test_shown(void **state)
+{
+	char path[202];
+
+	(void)state;
+	memset(path, 'a', sizeof(path));
+	path[200] = '\0';
+	assert_string_equal(kev_file_shown(path), path);
+	path[200] = 'a';
+	path[201] = '\0';
+	assert_string_equal(kev_file_shown(path), "(too long to be shown)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_join_too_long),
 		cmocka_unit_test_setup_teardown(test_directory, enter, leave),
 		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
