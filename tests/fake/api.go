@@ -415,8 +415,8 @@ func (s *server) list(w *reply, r *http.Request, t *target) {
 	} else if q.exact {
 		rv = q.rv
 	}
-	all := s.store.at(t.c, rv)
-	if all == nil {
+	all, kept := s.store.at(t.c, rv)
+	if !kept {
 		s.expiredList(w, q)
 		return
 	}

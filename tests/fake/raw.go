@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 )
 
 // Objects are kept as the bytes that a test gave, so that the server can serve what a typed one would not keep: floats,
@@ -73,8 +74,9 @@ func isDelimiter(c byte) bool {
 	return false
 }
 
-// members calls visit for each member of the object that begins at i, and returns the index behind it, or -1.
-func members(b string, i int, visit func(key string, value span)) int {
+// members calls visit for each member of the object that begins at i (whole is the key with its value), and returns the index
+// behind the object, or -1.
+func members(b string, i int, visit func(key string, whole, value span)) int {
 	if i >= len(b) || b[i] != '{' {
 		return -1
 	}
@@ -88,6 +90,7 @@ func members(b string, i int, visit func(key string, value span)) int {
 			return -1
 		}
 		var key string
+		from := i
 		if json.Unmarshal([]byte(b[i:end]), &key) != nil {
 			return -1
 		}
@@ -100,7 +103,7 @@ func members(b string, i int, visit func(key string, value span)) int {
 		if end < 0 {
 			return -1
 		}
-		visit(key, span{i, end})
+		visit(key, span{from, end}, span{i, end})
 		i = skipSpace(b, end)
 		if i < len(b) && b[i] == '}' {
 			return i + 1
@@ -122,7 +125,7 @@ type outline struct {
 
 func newOutline(b string) (*outline, error) {
 	o := &outline{}
-	end := members(b, skipSpace(b, 0), func(key string, value span) {
+	end := members(b, skipSpace(b, 0), func(key string, _, value span) {
 		switch key {
 		case "kind", "apiVersion":
 			o.typed = true
@@ -134,7 +137,7 @@ func newOutline(b string) (*outline, error) {
 		return nil, errSyntax
 	}
 	o.metadata = map[string]span{}
-	if o.meta.to > 0 && members(b, o.meta.from, func(key string, value span) { o.metadata[key] = value }) < 0 {
+	if o.meta.to > 0 && members(b, o.meta.from, func(key string, _, value span) { o.metadata[key] = value }) < 0 {
 		return nil, errors.New("metadata is not an object")
 	}
 	return o, nil
@@ -162,4 +165,17 @@ func quote(s string) string {
 // splice replaces a span of b.
 func splice(b string, at span, with string) string {
 	return b[:at.from] + with + b[at.to:]
+}
+
+// untyped is an object without the kind and apiVersion that it says itself.
+func untyped(b string) string {
+	var rest []string
+	if members(b, skipSpace(b, 0), func(key string, whole, _ span) {
+		if key != "kind" && key != "apiVersion" {
+			rest = append(rest, b[whole.from:whole.to])
+		}
+	}) < 0 {
+		return b
+	}
+	return "{" + strings.Join(rest, ",") + "}"
 }

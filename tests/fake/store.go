@@ -107,6 +107,9 @@ func (e *writeError) Error() string { return e.text }
 // verbatim, as resourceVersion, uid and creationTimestamp must be free to be wrong in a test.
 func (s *store) draft(c *collection, raw, namespace string, old *revision, verbatim bool) (*revision, error) {
 	raw = strings.NewReplacer("\n", " ", "\r", " ").Replace(strings.TrimSpace(raw)) // a watch frames by lines
+	if !verbatim {
+		raw = untyped(raw)
+	}
 	o, err := newOutline(raw)
 	if err != nil {
 		return nil, &writeError{400, "BadRequest", err.Error()}
@@ -273,17 +276,17 @@ func (s *store) compact(rv uint64) {
 	}
 }
 
-// at returns the objects of a collection as they were at rv, by undoing what came later; nil if that is compacted.
-func (s *store) at(c *collection, rv uint64) []*revision {
+// at returns the objects of a collection as they were at rv, by undoing what came later, and false if that is compacted.
+func (s *store) at(c *collection, rv uint64) ([]*revision, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if rv < s.compacted && c.snapshotRV != rv {
-		return nil
+	if rv < s.compacted {
+		return nil, false
 	}
 	if c.snapshot == nil || c.snapshotRV != rv {
 		c.snapshot, c.snapshotRV = c.undoLocked(rv), rv
 	}
-	return c.snapshot
+	return c.snapshot, true
 }
 
 func (c *collection) undoLocked(rv uint64) []*revision {
