@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# What the scripts share; sourced, never run. It sets: root (the checkout), cache (what is kept between runs).
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck disable=SC2034 # for who sources this
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kevfs
+
+say() { printf '%s\n' "$*"; }
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# Debian's packages, by what they are for. Without recommended packages, gcc has no C library to compile against and clang no
+# sanitizers.
+declare -A packages=(
+	[build]="gcc libc6-dev pkg-config meson ninja-build libfuse3-dev fuse3 libcurl4-openssl-dev libjansson-dev libssl-dev
+		libyaml-dev uthash-dev"
+	[test]="clang clang-tidy clang-format llvm libclang-rt-dev libcmocka-dev python3 python3-venv python3-pytest
+		python3-pytest-timeout ca-certificates curl git openssl rsync attr procps util-linux man-db mandoc shellcheck"
+	[all]="valgrind gcovr"
+)
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "this needs root, and there is no sudo; as root: $*"
+	fi
+}
+
+missing_packages() {
+	local package
+	for package in "$@"; do
+		# Of another architecture, or removed but configured, is not there.
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+	done
+}
+
+# Installs what is missing of the named groups; with nothing missing it is quick, and needs neither network nor root.
+install_packages() { # group...
+	local group missing wanted=()
+	for group in "$@"; do
+		read -r -d '' -a list <<<"${packages[$group]}" || true
+		wanted+=("${list[@]}")
+	done
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		say "Not a Debian: make sure that the equivalents of these are installed: ${wanted[*]}"
+		return
+	fi
+	mapfile -t missing < <(missing_packages "${wanted[@]}")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	say "Installing ${missing[*]}"
+	apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+	local log
+	log=$(mktemp)
+	if ! {
+		as_root "${apt[@]}" update && as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
+	} </dev/null >"$log" 2>&1; then
+		tail -n 20 "$log" >&2
+		rm -f "$log"
+		die "cannot install ${missing[*]}"
+	fi
+	rm -f "$log"
+}
+
+# A directory that may be written, for a build: in the checkout if possible.
+build_dir() { # name
+	local dir=$root/build-$1
+	if [ -d "$dir" ] && [ -w "$dir" ] || { [ ! -e "$dir" ] && [ -w "$root" ]; }; then
+		echo "$dir"
+	else
+		echo "$cache/build-$1-$(cksum <<<"$root" | cut -d ' ' -f 1)"
+	fi
+}
+
+# Why there can be no FUSE mount here; nothing when there can be.
+no_fuse() {
+	if [ ! -e /dev/fuse ] && [ "$(id -u)" = 0 ]; then
+		modprobe fuse 2>/dev/null || true
+		[ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229 2>/dev/null || true
+	fi
+	if [ ! -e /dev/fuse ]; then
+		echo "there is no /dev/fuse; in a container: start it with --device /dev/fuse --cap-add SYS_ADMIN"
+	elif ! (exec 3<>/dev/fuse) 2>/dev/null; then
+		echo "/dev/fuse may not be opened; in a container: start it with --device /dev/fuse --cap-add SYS_ADMIN"
+	elif [ "$(id -u)" != 0 ] && ! command -v fusermount3 >/dev/null; then
+		echo "fusermount3, by which an ordinary user mounts, is missing (Debian: fuse3)"
+	fi
+}
