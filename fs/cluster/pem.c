@@ -74,7 +74,7 @@ done:
 
 static bool holds(struct kev_str text, const char *what)
 {
-	return text.len && memmem(text.data, text.len, what, strlen(what));
+	return text.data && memmem(text.data, text.len, what, strlen(what));
 }
 
 const char *kev_pem_check_certificate(struct kev_str text)
