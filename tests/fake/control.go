@@ -73,7 +73,7 @@ func (c *control) act(what string, r *http.Request) (any, error) {
 	f := &fault{}
 	added := resource{Verbs: []string{"get", "list", "watch"}}
 	switch what {
-	case "POST /faults", "POST faults":
+	case "POST faults":
 		into = f
 	case "POST resources":
 		into = &added

@@ -9,23 +9,22 @@ import (
 
 // An entry is what is remembered of a request.
 type entry struct {
-	start     time.Time
-	conn      int64
-	method    string
-	url       string
-	proto     string
-	agent     string
-	accept    string
-	encoding  string
-	user      string
-	about     subject
-	fault     int
-	status    atomic.Int64
-	bytes     atomic.Int64
-	ended     atomic.Bool
-	sentRV    atomic.Uint64 // of a watch: everything up to here has been handed to the network,
-	sentAt    atomic.Int64  // at this time (ns since the epoch)
-	compacted atomic.Bool
+	start    time.Time
+	conn     int64
+	method   string
+	url      string
+	proto    string
+	agent    string
+	accept   string
+	encoding string
+	user     string
+	about    subject
+	fault    int
+	status   atomic.Int64
+	bytes    atomic.Int64
+	ended    atomic.Bool
+	sentRV   atomic.Uint64 // of a watch: everything up to here has been handed to the network,
+	sentAt   atomic.Int64  // at this time (ns since the epoch)
 }
 
 func (e *entry) json() object {
@@ -43,7 +42,6 @@ type record struct {
 	mu      sync.Mutex
 	entries []*entry
 	counts  map[string]int
-	bytes   int64
 	conns   atomic.Int64
 }
 

