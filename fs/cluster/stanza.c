@@ -191,13 +191,17 @@ struct place {
 	struct kev_str name;
 };
 
-static void put_place(struct kev_error *error, const struct place *place, size_t line)
+/* After -ENOMEM there is no text to put it in front of. @return r */
+static int put_place(int r, struct kev_error *error, const struct place *place, size_t line)
 {
+	if (r != -EINVAL)
+		return r;
 	if (place->kind)
 		kev_error_prefix(error, "%s:%zu: %s \"%.*s\"", place->file->path, line, place->kind,
 			(int)place->name.len, place->name.data ? place->name.data : "");
 	else
 		kev_error_prefix(error, "%s:%zu", place->file->path, line);
+	return r;
 }
 
 /* out is a zeroed struct of what the fields describe. */
@@ -212,18 +216,14 @@ static int read_fields(const struct place *place, const struct kev_document_node
 	for (size_t i = 0; i < count; i++)
 		names[i] = fields[i].name;
 	r = kev_document_pick(document, mapping, names, count, values, error);
-	if (r) {
-		put_place(error, place, kev_document_line(mapping));
-		return r;
-	}
+	if (r)
+		return put_place(r, error, place, kev_document_line(mapping));
 	for (size_t i = 0; i < count; i++) {
 		if (!values[i])
 			continue;
 		r = read_field(document, &fields[i], values[i], out, error);
-		if (r) {
-			put_place(error, place, kev_document_line(values[i]));
-			return r;
-		}
+		if (r)
+			return put_place(r, error, place, kev_document_line(values[i]));
 	}
 	return 0;
 }
@@ -302,9 +302,7 @@ static int read_item(const struct kev_stanza_file *file, enum kind kind, const s
 		return r;
 	/* The names are compared while they are sorted. */
 	r = kev_document_charge(file->document, out->name.len, error);
-	if (r)
-		put_place(error, &place, out->line);
-	return r;
+	return put_place(r, error, &place, out->line);
 }
 
 /* Read a stanza for its errors only. */
