@@ -133,14 +133,17 @@ static size_t escape_length(const char *p, const char *end)
 	return 6;
 }
 
-/* Behind the non-ASCII bytes at p; *plain becomes false where they are not UTF-8. */
-static const char *skip_utf8(const char *p, const char *end, bool *plain)
+/* Behind the non-ASCII bytes at p; the flags become false where it is not UTF-8, or Go escapes it. */
+static const char *skip_utf8(const char *p, const char *end, bool *plain, bool *same)
 {
 	while (p < end && (unsigned char)*p >= 0x80) {
 		size_t len = kev_text_decode_utf8((struct kev_str){p, (size_t)(end - p)}, NULL);
 
 		if (!len)
 			*plain = false;
+		/* U+2028 and U+2029 differ in their last bit. */
+		if (len == 3 && p[0] == '\xe2' && p[1] == '\x80' && (p[2] | 1) == '\xa9')
+			*same = false;
 		p += len ? len : 1;
 	}
 	return p;
@@ -150,7 +153,7 @@ static const char *skip_utf8(const char *p, const char *end, bool *plain)
 static ALWAYS_INLINE int scan_string(struct scan *s)
 {
 	struct kev_json_token *token;
-	bool plain = true;
+	bool plain = true, same = true;
 	int r;
 
 	s->p++;
@@ -164,7 +167,7 @@ static ALWAYS_INLINE int scan_string(struct scan *s)
 		if (*s->p == '"')
 			break;
 		if ((unsigned char)*s->p >= 0x80) {
-			s->p = skip_utf8(s->p, s->end, &plain);
+			s->p = skip_utf8(s->p, s->end, &plain, &same);
 		} else if (*s->p == '\\') {
 			size_t len = escape_length(s->p, s->end);
 
@@ -172,12 +175,16 @@ static ALWAYS_INLINE int scan_string(struct scan *s)
 				return fail(s, "no such escape");
 			plain = false;
 			s->p += len;
-		} else {
+		} else if ((unsigned char)*s->p < 0x20) {
 			return fail(s, "a control character inside a string");
+		} else {
+			same = false;
+			s->p++;
 		}
 	}
 	token->len = (uint32_t)(s->p - s->begin) - token->start;
 	token->plain = plain;
+	token->same = plain && same;
 	s->p++;
 	return 0;
 }
@@ -523,9 +530,13 @@ void kev_json_get_many(
 		return;
 	key = index + 1;
 	for (left = json->tokens[index].count; left > 0; left--) {
+		const struct kev_json_token *token = &json->tokens[key];
+
 		value = key + 1;
 		for (size_t i = 0; i < count; i++) {
-			if (kev_json_string_is(json, key, keys[i])) {
+			/* The lengths tell nearly all keys apart. */
+			if ((token->len == keys[i].len || !token->plain) &&
+				kev_json_string_is(json, key, keys[i])) {
 				out[i] = value;
 				break;
 			}

@@ -24,9 +24,9 @@
 struct member {
 	uint64_t prefix; /* the key's first eight bytes, the first one highest: most comparisons need no more
 			  */
-	struct kev_str
-		key;    /* decoded, borrowed from the text or from printer.keys; only while it is sorted */
-	uint32_t value; /* token index, its key's is one less; or FILLED_... */
+	const char *key; /* decoded, borrowed from the text or from printer.keys; only while it is sorted */
+	uint32_t len;    /* of the key */
+	uint32_t value;  /* token index, its key's is one less; or FILLED_... */
 };
 
 struct printer {
@@ -88,7 +88,7 @@ static void put_char(struct printer *p, uint32_t codepoint)
 /* Behind the bytes from text on that are printed as they stand. */
 static const char *skip_verbatim(const char *text, const char *end, bool plain)
 {
-	text = run_verbatim(text, end);
+	text = run_string(text, end);
 	/* In valid UTF-8 only U+2028 and U+2029 are not, which begin with 0xe2. */
 	while (plain && text < end && (unsigned char)*text >= 0x80 && (unsigned char)*text != 0xe2)
 		text++;
@@ -97,13 +97,17 @@ static const char *skip_verbatim(const char *text, const char *end, bool plain)
 
 static void put_string(struct printer *p, uint32_t index)
 {
+	const struct kev_json_token *token = kev_json_token(p->json, index);
 	struct kev_str raw = kev_json_raw(p->json, index);
-	bool plain = kev_json_token(p->json, index)->plain;
 	const char *text = raw.data, *end = raw.data + raw.len;
 
+	if (token->same) {
+		put(p, text - 1, raw.len + 2); /* the quotes are there as well */
+		return;
+	}
 	put(p, "\"", 1);
 	while (text < end) {
-		const char *stop = skip_verbatim(text, end, plain);
+		const char *stop = skip_verbatim(text, end, token->plain);
 		uint32_t codepoint;
 
 		put(p, text, (size_t)(stop - text));
@@ -147,17 +151,24 @@ static int add_member(struct printer *p, struct kev_str key, uint32_t value)
 		p->members = members;
 		p->room *= 2;
 	}
-	p->members[p->count++] = (struct member){.key = key, .value = value};
+	p->members[p->count++] = (struct member){.key = key.data, .len = (uint32_t)key.len, .value = value};
 	return 0;
 }
 
-static uint64_t key_prefix(struct kev_str key)
+static inline uint64_t key_prefix(const struct member *member)
 {
 	uint64_t word = 0;
 
-	if (key.len)
-		memcpy(&word, key.data, key.len < sizeof(word) ? key.len : sizeof(word));
+	if (member->len >= sizeof(word))
+		memcpy(&word, member->key, sizeof(word));
+	else if (member->len)
+		memcpy(&word, member->key, member->len);
 	return be64toh(word);
+}
+
+static inline struct kev_str key_of(const struct member *member)
+{
+	return (struct kev_str){member->key, member->len};
 }
 
 /* Point the members from first on to their decoded keys: the scratch does not move any more. */
@@ -169,8 +180,8 @@ static int decode_keys(struct printer *p, size_t first)
 		struct member *member = &p->members[i];
 
 		if (!kev_json_token(p->json, member->value - 1)->plain) {
-			member->key.data = p->keys.data + offset;
-			offset += member->key.len;
+			member->key = p->keys.data + offset;
+			offset += member->len;
 		}
 	}
 	return p->keys.error;
@@ -232,14 +243,14 @@ static int compare_members(const void *a, const void *b)
 
 	if (x->prefix != y->prefix)
 		return x->prefix < y->prefix ? -1 : 1;
-	r = kev_str_cmp(x->key, y->key);
+	r = kev_str_cmp(key_of(x), key_of(y));
 	return r ? r : (x->value > y->value) - (x->value < y->value);
 }
 
 static void sort_members(struct member *members, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		members[i].prefix = key_prefix(members[i].key);
+		members[i].prefix = key_prefix(&members[i]);
 	if (count > INSERTION_MAX) {
 		qsort(members, count, sizeof(*members), compare_members);
 		return;
@@ -263,7 +274,7 @@ static int drop_duplicates(struct printer *p, size_t first)
 	for (size_t i = first; i < p->count && !r; i++) {
 		struct member *member = &p->members[i];
 
-		if (i + 1 < p->count && kev_str_eq(member->key, member[1].key))
+		if (i + 1 < p->count && kev_str_eq(key_of(member), key_of(&member[1])))
 			r = check_numbers(p, member->value);
 		else
 			p->members[kept++] = *member;

@@ -36,21 +36,24 @@ static inline uint64_t run_load(const char *p)
 	return le64toh(word);
 }
 
-/* The first quote, backslash, control or non-ASCII byte from p on: what a scanner must look at in a string.
- */
+/* The first quote, backslash, control, non-ASCII byte, '<', '>' or '&' from p on: whatever in a string is not
+ * both its own value and what Go writes. '<' and '>' differ in one bit. */
 static inline const char *run_string(const char *p, const char *end)
 {
 	while (end - p >= 8) {
 		uint64_t word = run_load(p);
-		uint64_t hits = (run_ascii_is(word, '"') | run_ascii_is(word, '\\') |
-					(word - RUN_ONES * 0x20) | word) &
-				RUN_HIGH;
+		uint64_t hits =
+			(run_ascii_is(word, '"') | run_ascii_is(word, '\\') | run_ascii_is(word, '&') |
+				run_ascii_is(word | RUN_ONES * ('<' ^ '>'), '<' | '>') |
+				(word - RUN_ONES * 0x20) | word) &
+			RUN_HIGH;
 
 		if (hits)
 			return p + __builtin_ctzll(hits) / 8;
 		p += 8;
 	}
-	while (p < end && *p != '"' && *p != '\\' && *p >= 0x20 && !((unsigned char)*p & 0x80))
+	while (p < end && *p != '"' && *p != '\\' && *p != '&' && *p != '<' && *p != '>' && *p >= 0x20 &&
+		!((unsigned char)*p & 0x80))
 		p++;
 	return p;
 }
@@ -67,25 +70,6 @@ static inline const char *run_quoted(const char *p, const char *end)
 		p += 8;
 	}
 	while (p < end && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-/* The first '<', '>', '&', backslash or non-ASCII byte from p on: what Go may print otherwise than it stands
- * in a string. '<' and '>' differ in one bit. */
-static inline const char *run_verbatim(const char *p, const char *end)
-{
-	while (end - p >= 8) {
-		uint64_t word = run_load(p);
-		uint64_t hits = (run_ascii_is(word | RUN_ONES * ('<' ^ '>'), '<' | '>') |
-					run_ascii_is(word, '&') | run_ascii_is(word, '\\') | word) &
-				RUN_HIGH;
-
-		if (hits)
-			return p + __builtin_ctzll(hits) / 8;
-		p += 8;
-	}
-	while (p < end && *p != '<' && *p != '>' && *p != '&' && *p != '\\' && !((unsigned char)*p & 0x80))
 		p++;
 	return p;
 }

@@ -38,6 +38,7 @@ struct kev_json_token {
 	uint32_t count; /**< members of an object, elements of an array */
 	uint8_t type;   /**< enum kev_json_type */
 	uint8_t plain;  /**< of a string: its raw bytes are its value (no escape, valid UTF-8, no control) */
+	uint8_t same;   /**< of a plain string: Go writes it as it stands (no <, >, &, U+2028, U+2029) */
 };
 
 /** No such token. */
