@@ -20,44 +20,35 @@ declare -A packages=(
 	[all]="valgrind gcovr"
 )
 
-as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
-	else
-		die "this needs root, and there is no sudo; as root: $*"
-	fi
-}
-
 missing_packages() {
 	local package
 	for package in "$@"; do
-		# Of another architecture, or removed but configured, is not there.
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+		# A line an architecture; what was removed may still be known by its configuration.
+		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 	done
 }
 
 # Installs what is missing of the named groups; with nothing missing it is quick, and needs neither network nor root.
 install_packages() { # group...
-	local group missing wanted=()
+	local group list missing log names=() apt
 	for group in "$@"; do
 		read -r -d '' -a list <<<"${packages[$group]}" || true
-		wanted+=("${list[@]}")
+		names+=("${list[@]}")
 	done
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-		say "Not a Debian: make sure that the equivalents of these are installed: ${wanted[*]}"
+		say "Not a Debian: make sure that the equivalents of these are installed: ${names[*]}"
 		return
 	fi
-	mapfile -t missing < <(missing_packages "${wanted[@]}")
+	mapfile -t missing < <(missing_packages "${names[@]}")
 	[ ${#missing[@]} -gt 0 ] || return 0
-	say "Installing ${missing[*]}"
 	apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-	local log
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || die "not installed: ${missing[*]}; only root may do that, and there is no sudo"
+		apt=(sudo "${apt[@]}")
+	fi
+	say "Installing ${missing[*]}"
 	log=$(mktemp)
-	if ! {
-		as_root "${apt[@]}" update && as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}"
-	} </dev/null >"$log" 2>&1; then
+	if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } </dev/null >"$log" 2>&1; then
 		tail -n 20 "$log" >&2
 		rm -f "$log"
 		die "cannot install ${missing[*]}"
