@@ -20,6 +20,7 @@
 
 #include "kevfs/base/clock.h"
 #include "kevfs/base/log.h"
+#include "kevfs/cluster/config.h"
 #include "kevfs/cluster/kubeconfig.h"
 #include "kevfs/kernel/session.h"
 #include "kevfs/store/changes.h"
@@ -206,6 +207,8 @@ static int run(struct app *app, struct kev_error *error)
 		r = resolve_mountpoint(app, error);
 	if (r)
 		return r;
+	if (app->cluster && kev_cluster_config_withholds_credential(app->cluster))
+		kev_log_warning("%s is plain http: the credential is not sent", app->cluster->server);
 	if (!app->options.foreground) {
 		ready = kev_daemon_fork();
 		if (ready < 0) {

@@ -7,6 +7,8 @@
 #include "kevfs/base/buf.h"
 #include "kevfs/base/text.h"
 
+static const char out_of_memory[] = "out of memory";
+
 /* Copy text into the error, escaped and cut between characters, with "..." where it was cut. */
 static void store(struct kev_error *error, struct kev_str text)
 {
@@ -15,6 +17,11 @@ static void store(struct kev_error *error, struct kev_str text)
 
 	kev_buf_init(&buf, text.len * 4 + 1);
 	kev_text_append_escaped(&buf, text);
+	if (buf.error) {
+		memcpy(error->text, out_of_memory, sizeof(out_of_memory));
+		kev_buf_fini(&buf);
+		return;
+	}
 	len = buf.len;
 	if (len >= sizeof(error->text)) {
 		len = sizeof(error->text) - 4;
@@ -23,9 +30,7 @@ static void store(struct kev_error *error, struct kev_str text)
 	}
 	if (len)
 		memcpy(error->text, buf.data, len);
-	memcpy(error->text + len, "...", 4);
-	if (len == buf.len)
-		error->text[len] = '\0';
+	memcpy(error->text + len, len < buf.len ? "..." : "", len < buf.len ? 4 : 1);
 	kev_buf_fini(&buf);
 }
 
@@ -41,7 +46,7 @@ void kev_error_set(struct kev_error *error, const char *format, ...)
 	n = vasprintf(&text, format, args);
 	va_end(args);
 	if (n < 0) {
-		memcpy(error->text, "out of memory", sizeof("out of memory"));
+		memcpy(error->text, out_of_memory, sizeof(out_of_memory));
 		return;
 	}
 	store(error, (struct kev_str){text, (size_t)n});

@@ -26,6 +26,26 @@ static void test_set_cuts_between_characters(void **state)
 	assert_string_equal(error.text + strlen(error.text) - 6, "\xe2\x82\xac...");
 }
 
+/* Around the size of the struct: the last text that fits stands whole. */
+static void test_set_at_the_edge(void **state)
+{
+	struct kev_error error;
+	char text[1100];
+
+	(void)state;
+	for (size_t len = 1000; len < sizeof(text); len++) {
+		memset(text, 'a', len);
+		text[len] = '\0';
+		kev_error_set(&error, "%s", text);
+		if (len < sizeof(error.text)) {
+			assert_string_equal(error.text, text);
+		} else {
+			assert_int_equal(strlen(error.text), sizeof(error.text) - 1);
+			assert_string_equal(error.text + sizeof(error.text) - 5, "a...");
+		}
+	}
+}
+
 static void test_set_null_is_ignored(void **state)
 {
 	(void)state;
@@ -48,6 +68,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_escapes),
 		cmocka_unit_test(test_set_cuts_between_characters),
+		cmocka_unit_test(test_set_at_the_edge),
 		cmocka_unit_test(test_set_null_is_ignored),
 		cmocka_unit_test(test_prefix),
 	};
