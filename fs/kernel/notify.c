@@ -122,11 +122,19 @@ static void wait_synced(struct kev_notify *notify)
 	}
 	if (atomic_load(&notify->stopping))
 		return;
-	while (kev_tree_resync(notify->config.tree, send_stale, notify) != 0 && !atomic_load(&notify->stopping)) {
+	/*
+	 * Nothing is notified before the parked requests are answered: they hold the locks of their
+	 * directories, so each side would wait for the other. Nothing needs to be: until now the kernel was
+	 * told nothing but the root's attributes.
+	 */
+	while (kev_tree_resync(notify->config.tree, NULL, NULL) != 0 && !atomic_load(&notify->stopping)) {
 		kev_log_error("no memory for the tree; trying again");
 		nanosleep(&tick, NULL);
 	}
+	if (atomic_load(&notify->stopping))
+		return; /* what is parked is answered by kev_ops_destroy(): the tree may lack something */
 	kev_ops_release(notify->config.ops);
+	send_stale(notify, &(struct kev_stale){.kind = KEV_STALE_ATTR, .node = KEV_TREE_ROOT});
 }
 
 /* Carry over what the journal holds. */
