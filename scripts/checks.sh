@@ -146,7 +146,7 @@ pytest() {
 	local python
 	for python in python3 /usr/bin/python3; do
 		if "$python" -c 'import pytest' 2>/dev/null; then
-			"$python" -m pytest "$@"
+			"$python" -m pytest --basetemp="$KEVFS_TESTS/pytest" "$@"
 			return
 		fi
 	done
@@ -166,7 +166,7 @@ mount_tests() { # kind seconds [pytest's arguments...]
 	fi
 	# shellcheck disable=SC2016 # for the inner shell
 	KEVFS_BIN=$builds/$kind/fs/kevfs check_many "$kind: mount tests" "$seconds" junit "$logs/$kind-mount.xml" \
-		bash -c 'pytest "$@"' - tests/mount --junitxml="$logs/$kind-mount.xml" -o junit_logging=no --basetemp="$work/pytest" -q "$@"
+		bash -c 'pytest "$@"' - tests/mount --junitxml="$logs/$kind-mount.xml" -o junit_logging=no -q "$@"
 }
 
 # shellcheck disable=SC2317 # called through xargs
