@@ -12,13 +12,16 @@
 struct kev_discovery;
 
 struct kev_discovery_callbacks {
-	/** A top-level resource (no subresource), the group's preferred version first. Non-zero ends the
-	 * discovery with that error. */
+	/** A top-level resource (no subresource): core's first, each group's preferred version first. All
+	 * strings are foreign. An error (-errno) ends the discovery with it. Must not destroy the discovery.
+	 */
 	int (*resource)(void *context, struct kev_str group, struct kev_str kind, struct kev_str plural);
 	/**
-	 * The end, exactly once (not after destroy). result 0: all was given; -EALREADY: nothing changed
-	 * since the last time (ETag), nothing was given; else as kev_http_result.error, or -EACCES (401 or
-	 * 403), -EPROTO (an answer that makes no sense).
+	 * The end, exactly once (not after destroy). result 0: all was given, but for groups whose own server
+	 * does not answer; -EALREADY: nothing changed since the last time (ETag), nothing was given; else as
+	 * kev_http_result.error, or -EACCES (401 or 403), -EAGAIN (429, 5xx), -EPROTO (an answer that makes
+	 * no sense), or what resource() said. May start or destroy the discovery. The error is set where
+	 * result is not 0 and not -EALREADY.
 	 */
 	void (*done)(void *context, int result, const struct kev_error *error);
 	void *context;

@@ -23,6 +23,7 @@ struct kev_http_response {
 	int status;                  /**< 200, 410, … */
 	int retry_after;             /**< seconds; -1 where there is no (valid) Retry-After; at most 3600 */
 	struct kev_str content_type; /**< without parameters, lower case; borrowed */
+	const char *etag;            /**< with its quotes; borrowed; NULL where there is none */
 };
 
 /** How a transfer ended. */

@@ -1,0 +1,692 @@
+#include "kevfs/cluster/http.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "kevfs/cluster/credential.h"
+#include "kevfs/cluster/failure.h"
+#include "kevfs/cluster/head.h"
+#include "kevfs/cluster/identity.h"
+#include "kevfs/cluster/origin.h"
+#include "kevfs/cluster/proxy.h"
+
+#define CONNECT_TIMEOUT_S 10
+#define URL_MAX (1U << 20)
+#define HEADER_MAX (256U << 10)
+
+/* A peer that is gone without a word is noticed within USER_TIMEOUT, also where nothing is sent but probes.
+ */
+#define KEEPALIVE_IDLE_S 15
+#define KEEPALIVE_INTERVAL_S 5
+#define USER_TIMEOUT_MS 30000
+
+struct kev_http_transfer {
+	struct kev_http *http;
+	struct kev_http_transfer *next, **link; /* of all; link NULL: in none */
+	CURL *easy;
+	struct curl_slist *headers; /* hold the credential */
+	/* Its strings are not valid any more; without callbacks once it is cancelled. */
+	struct kev_http_request request;
+	struct kev_head head;
+	char curl_error[CURL_ERROR_SIZE];
+	int64_t started, last_byte; /* monotonic ns */
+	curl_off_t received;        /* bytes, as they came */
+	bool admitted;              /* the multi has it */
+	bool cancelled;             /* nobody is to be called any more */
+	bool reporting;             /* done is being called; whoever called that frees it */
+	int error;                  /* why it ends, found by us and not by curl */
+	struct kev_error reason;
+};
+
+struct kev_http {
+	const struct kev_cluster_config *config;
+	const struct kev_clock *clock;
+	struct kev_credential *credential;
+	struct kev_identity identity;
+	struct kev_origin origin;
+	char *proxy; /* may hold a password; NULL: none */
+	char *user_agent;
+	struct curl_slist *connect_to;
+	CURLM *multi;
+	struct kev_http_transfer *first, **last;
+	bool inside; /* curl is calling us: nothing may be added to the multi or taken from it */
+	bool fresh;  /* the connection that there is may be dead: the next request makes a new one */
+	bool global; /* curl_global_init() was called */
+};
+
+static int64_t now(const struct kev_http *http)
+{
+	return kev_clock_monotonic(http->clock);
+}
+
+/* ---- the handle ---- */
+
+static int prepare(struct kev_http *http, const char *user_agent, struct kev_error *error)
+{
+	struct kev_proxy_environment environment;
+	int r;
+
+	/* It counts its callers and is safe in threads (CURL_VERSION_THREADSAFE). */
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return -ENOMEM;
+	http->global = true;
+	kev_proxy_environment_read(&environment);
+	r = kev_origin_init(&http->origin, http->config);
+	if (r == -EINVAL)
+		kev_error_set(error, "%s: not a server's URL", http->config->server);
+	if (r == 0)
+		r = kev_proxy_choose(http->config, &http->origin, &environment, &http->proxy, error);
+	if (r == 0)
+		r = kev_identity_load(&http->identity, http->config, http->clock, error);
+	if (r)
+		return r;
+	http->user_agent = strdup(user_agent);
+	http->credential = kev_credential_create(http->config, http->clock);
+	http->multi = curl_multi_init();
+	if (http->origin.connect_to)
+		http->connect_to = curl_slist_append(NULL, http->origin.connect_to);
+	if (!http->user_agent || !http->credential || !http->multi ||
+		(http->origin.connect_to && !http->connect_to))
+		return -ENOMEM;
+	return curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) == CURLM_OK ? 0
+												   : -ENOMEM;
+}
+
+int kev_http_create(const struct kev_cluster_config *config, const struct kev_clock *clock,
+	const char *user_agent, struct kev_http **out, struct kev_error *error)
+{
+	struct kev_http *http = calloc(1, sizeof(*http));
+	int r;
+
+	if (!http)
+		return -ENOMEM;
+	http->config = config;
+	http->clock = clock;
+	http->last = &http->first;
+	kev_identity_init(&http->identity);
+	r = prepare(http, user_agent, error);
+	if (r) {
+		kev_http_destroy(http);
+		return r;
+	}
+	*out = http;
+	return 0;
+}
+
+static void wipe(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+}
+
+static void take_out(struct kev_http_transfer *transfer)
+{
+	struct kev_http *http = transfer->http;
+
+	if (!transfer->link)
+		return;
+	*transfer->link = transfer->next;
+	if (transfer->next)
+		transfer->next->link = transfer->link;
+	else
+		http->last = transfer->link;
+	transfer->link = NULL;
+}
+
+static void destroy_transfer(struct kev_http_transfer *transfer)
+{
+	take_out(transfer);
+	if (transfer->admitted)
+		curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+	curl_easy_cleanup(transfer->easy);
+	for (struct curl_slist *header = transfer->headers; header; header = header->next)
+		wipe(header->data);
+	curl_slist_free_all(transfer->headers);
+	free(transfer);
+}
+
+void kev_http_destroy(struct kev_http *http)
+{
+	if (!http)
+		return;
+	while (http->first)
+		destroy_transfer(http->first);
+	curl_multi_cleanup(http->multi);
+	curl_slist_free_all(http->connect_to);
+	kev_credential_destroy(http->credential);
+	kev_identity_fini(&http->identity);
+	kev_origin_fini(&http->origin);
+	wipe(http->proxy);
+	free(http->proxy);
+	free(http->user_agent);
+	if (http->global)
+		curl_global_cleanup();
+	free(http);
+}
+
+/* ---- what curl calls ---- */
+
+/* Best effort: without them a dead peer is noticed later, by the timeouts of the requests. */
+static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+	const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S;
+	const unsigned timeout = USER_TIMEOUT_MS;
+
+	(void)context, (void)purpose;
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+	return CURL_SOCKOPT_OK;
+}
+
+static void fail(struct kev_http_transfer *transfer, int error, const char *what)
+{
+	transfer->error = error;
+	kev_error_set(&transfer->reason, "%s: %s", transfer->http->origin.label, what);
+}
+
+/* @return whether the transfer goes on */
+static bool on_head_complete(struct kev_http_transfer *transfer)
+{
+	struct kev_http_response response = kev_head_response(&transfer->head);
+
+	/* curl decodes what was asked for, and would hand over what was not as it came. */
+	if (!transfer->request.gzip && transfer->head.encoding[0] &&
+		strcmp(transfer->head.encoding, "identity") != 0) {
+		fail(transfer, -EPROTO, "the answer is compressed, which was not asked for");
+		return false;
+	}
+	if (transfer->request.head && transfer->request.head(transfer->request.context, &response) &&
+		!transfer->cancelled)
+		fail(transfer, -ECANCELED, "stopped");
+	return !transfer->error && !transfer->cancelled;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+	struct kev_http_transfer *transfer = context;
+	struct kev_str line = {data, size * count};
+	bool before = transfer->head.complete;
+	int r;
+
+	if (transfer->cancelled)
+		return CURL_WRITEFUNC_ERROR;
+	transfer->last_byte = now(transfer->http);
+	r = kev_head_line(&transfer->head, line, kev_clock_realtime(transfer->http->clock) / KEV_NS_PER_SEC);
+	if (r) {
+		fail(transfer, -EPROTO,
+			r == -EMSGSIZE ? "the headers of the answer are too long"
+				       : "the answer does not begin as HTTP does");
+		return CURL_WRITEFUNC_ERROR;
+	}
+	if (!before && transfer->head.complete && !on_head_complete(transfer))
+		return CURL_WRITEFUNC_ERROR;
+	return line.len;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+	struct kev_http_transfer *transfer = context;
+	struct kev_str piece = {data, size * count};
+
+	if (transfer->cancelled)
+		return CURL_WRITEFUNC_ERROR;
+	transfer->last_byte = now(transfer->http);
+	if (piece.len && transfer->request.body(transfer->request.context, piece) && !transfer->cancelled)
+		fail(transfer, -ECANCELED, "stopped");
+	return transfer->error || transfer->cancelled ? CURL_WRITEFUNC_ERROR : piece.len;
+}
+
+/* Bytes that the decoder keeps for itself are signs of life, too. */
+static int on_progress(
+	void *context, curl_off_t total, curl_off_t received, curl_off_t upload_total, curl_off_t uploaded)
+{
+	struct kev_http_transfer *transfer = context;
+
+	(void)total, (void)upload_total, (void)uploaded;
+	if (received != transfer->received)
+		transfer->last_byte = now(transfer->http);
+	transfer->received = received;
+	return 0;
+}
+
+/* ---- starting ---- */
+
+static int add_header(struct kev_http_transfer *transfer, const char *text)
+{
+	struct curl_slist *grown = curl_slist_append(transfer->headers, text);
+
+	if (!grown)
+		return -ENOMEM;
+	transfer->headers = grown;
+	return 0;
+}
+
+static int add_named_header(struct kev_http_transfer *transfer, const char *name, const char *value)
+{
+	struct kev_buf text;
+	int r = 0;
+
+	if (!value)
+		return 0;
+	kev_buf_init(&text, HEADER_MAX);
+	kev_buf_printf(&text, "%s: %s", name, value);
+	r = text.error || !kev_buf_cstr(&text) ? -ENOMEM : add_header(transfer, text.data);
+	kev_buf_fini(&text);
+	return r;
+}
+
+/* That there is no credential now is this transfer's misfortune, which its done tells. */
+static int add_credential(struct kev_http_transfer *transfer)
+{
+	struct kev_http *http = transfer->http;
+	struct kev_buf text;
+	int r = 0;
+
+	kev_buf_init(&text, HEADER_MAX);
+	if (http->origin.secure)
+		transfer->error = kev_credential_header(http->credential, &text, &transfer->reason);
+	if (!transfer->error && text.len)
+		r = kev_buf_cstr(&text) ? add_header(transfer, text.data) : -ENOMEM;
+	kev_buf_wipe(&text);
+	return r;
+}
+
+static int add_headers(struct kev_http_transfer *transfer, const struct kev_http_request *request)
+{
+	const char *host = transfer->http->origin.host_header;
+	int r = host ? add_header(transfer, host) : 0;
+
+	if (r == 0)
+		r = add_named_header(transfer, "Accept", request->accept);
+	if (r == 0)
+		r = add_named_header(transfer, "If-None-Match", request->if_none_match);
+	return r ? r : add_credential(transfer);
+}
+
+/* Options are set in a run, and one look at the end tells whether all were taken. */
+#define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
+
+static bool set_blob(CURL *easy, CURLoption option, const struct kev_buf *text)
+{
+	/* The identity outlives every transfer. */
+	struct curl_blob blob = {text->data, text->len, CURL_BLOB_NOCOPY};
+
+	return !text->len || curl_easy_setopt(easy, option, &blob) == CURLE_OK;
+}
+
+static bool set_tls(CURL *easy, const struct kev_http *http)
+{
+	const struct kev_identity *identity = &http->identity;
+	bool ok = true;
+
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	/* Where a certificate authority is given, it is the only one: the system's do not count. */
+	if (identity->ca.len) {
+		SET(CURLOPT_CAINFO, NULL);
+		SET(CURLOPT_CAPATH, NULL);
+	}
+	if (http->config->insecure) {
+		SET(CURLOPT_SSL_VERIFYPEER, 0L);
+		SET(CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	return ok && set_blob(easy, CURLOPT_CAINFO_BLOB, &identity->ca) &&
+	       set_blob(easy, CURLOPT_SSLCERT_BLOB, &identity->certificate) &&
+	       set_blob(easy, CURLOPT_SSLKEY_BLOB, &identity->key);
+}
+
+/* A proxy that speaks TLS is trusted as the server is, as by kubectl; our certificate is not shown to it. */
+static bool set_proxy(CURL *easy, const struct kev_http *http)
+{
+	bool ok = true;
+
+	SET(CURLOPT_PROXY, http->proxy ? http->proxy : "");
+	SET(CURLOPT_NOPROXY, "");
+	SET(CURLOPT_SOCKS5_AUTH, (long)CURLAUTH_BASIC);
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	if (!http->proxy || strncmp(http->proxy, "https:", 6) != 0)
+		return ok;
+	SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (http->identity.ca.len) {
+		SET(CURLOPT_PROXY_CAINFO, NULL);
+		SET(CURLOPT_PROXY_CAPATH, NULL);
+	}
+	if (http->config->insecure) {
+		SET(CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
+		SET(CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
+	}
+	return ok && set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, &http->identity.ca);
+}
+
+/* What could send a request elsewhere than to the server, or take something from the machine's files. */
+static bool set_limits(CURL *easy, const struct kev_http *http)
+{
+	bool ok = true;
+
+	SET(CURLOPT_PROTOCOLS_STR, http->origin.secure ? "https" : "http");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	return ok;
+}
+
+static bool set_connection(CURL *easy, const struct kev_http *http)
+{
+	bool ok = true;
+
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	SET(CURLOPT_PIPEWAIT, 1L);
+	SET(CURLOPT_FRESH_CONNECT, http->fresh ? 1L : 0L);
+	SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+	SET(CURLOPT_CONNECT_TO, http->connect_to);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	/* So that ending a request never waits for a name server. */
+	SET(CURLOPT_QUICK_EXIT, 1L);
+	return ok;
+}
+
+static bool set_request(struct kev_http_transfer *transfer, const char *url)
+{
+	CURL *easy = transfer->easy;
+	bool ok = true;
+
+	SET(CURLOPT_PRIVATE, transfer);
+	SET(CURLOPT_ERRORBUFFER, transfer->curl_error);
+	SET(CURLOPT_URL, url);
+	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_USERAGENT, transfer->http->user_agent);
+	SET(CURLOPT_HTTPHEADER, transfer->headers);
+	SET(CURLOPT_ACCEPT_ENCODING, transfer->request.gzip ? "gzip" : NULL);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, transfer);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, transfer);
+	SET(CURLOPT_NOPROGRESS, 0L);
+	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+	SET(CURLOPT_XFERINFODATA, transfer);
+	return ok;
+}
+
+static int set_up(struct kev_http_transfer *transfer, const struct kev_http_request *request)
+{
+	struct kev_http *http = transfer->http;
+	struct kev_buf url;
+	int r = add_headers(transfer, request);
+
+	if (r)
+		return r;
+	kev_buf_init(&url, URL_MAX);
+	kev_buf_append_c(&url, http->origin.url);
+	kev_buf_append_c(&url, request->path);
+	if (url.error == -EMSGSIZE)
+		fail(transfer, -EPROTO, "the request's URL is too long");
+	else if (url.error || !kev_buf_cstr(&url) || !set_request(transfer, url.data) ||
+		 !set_connection(transfer->easy, http) || !set_limits(transfer->easy, http) ||
+		 !set_tls(transfer->easy, http) || !set_proxy(transfer->easy, http))
+		r = -ENOMEM;
+	kev_buf_fini(&url);
+	return r;
+}
+
+int kev_http_start(
+	struct kev_http *http, const struct kev_http_request *request, struct kev_http_transfer **out)
+{
+	struct kev_http_transfer *transfer = calloc(1, sizeof(*transfer));
+
+	if (!transfer)
+		return -ENOMEM;
+	transfer->http = http;
+	transfer->request = *request;
+	transfer->request.gzip = request->gzip && !http->config->disable_compression;
+	transfer->started = transfer->last_byte = now(http);
+	kev_head_init(&transfer->head);
+	transfer->easy = curl_easy_init();
+	if (!transfer->easy || set_up(transfer, request)) {
+		destroy_transfer(transfer);
+		return -ENOMEM;
+	}
+	http->fresh = false;
+	transfer->link = http->last;
+	*http->last = transfer;
+	http->last = &transfer->next;
+	if (out)
+		*out = transfer;
+	return 0;
+}
+
+void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer)
+{
+	if (!transfer || transfer->reporting)
+		return;
+	transfer->cancelled = true;
+	if (!http->inside)
+		destroy_transfer(transfer);
+}
+
+/* ---- ending ---- */
+
+static enum kev_failure_kind classify(CURLcode code, const char *text)
+{
+	switch ((int)code) {
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_PROXY:
+	case CURLE_OPERATION_TIMEDOUT: /* the only timeout that is left to curl is that of connecting */
+		return KEV_FAILURE_CONNECT;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return KEV_FAILURE_RESOLVE;
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return KEV_FAILURE_CERTIFICATE;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		/* With TLS 1.3 our handshake is over when the server says what it thinks of our certificate.
+		 */
+		return strstr(text, " alert ") ? KEV_FAILURE_TLS : KEV_FAILURE_BROKEN;
+	case CURLE_SSL_CONNECT_ERROR:
+		/* The connection's end while the handshake was under way is no fault of TLS. */
+		return strstr(text, "SSL_ERROR_SYSCALL") ? KEV_FAILURE_BROKEN : KEV_FAILURE_TLS;
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		return KEV_FAILURE_BROKEN;
+	case CURLE_OUT_OF_MEMORY:
+		return KEV_FAILURE_MEMORY;
+	default:
+		return KEV_FAILURE_PROTOCOL;
+	}
+}
+
+static int explain(struct kev_http_transfer *transfer, CURLcode code)
+{
+	const struct kev_http *http = transfer->http;
+	const char *text = transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code);
+	struct kev_failure failure = {
+		.kind = classify(code, text),
+		.server = http->origin.label,
+		.text = text,
+		.proxied = http->proxy != NULL,
+		.has_ca = http->identity.ca.len > 0,
+		.timed_out = code == CURLE_OPERATION_TIMEDOUT,
+	};
+	long os_error = 0, refused = 0;
+
+	/* What cannot be had stays 0, for not known. */
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &failure.verify_result);
+	(void)curl_easy_getinfo(
+		transfer->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &failure.proxy_verify_result);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &refused);
+	if (code == CURLE_COULDNT_CONNECT)
+		(void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
+	failure.os_error = (int)os_error;
+	if (refused >= 300)
+		failure.kind = KEV_FAILURE_PROTOCOL;
+	return kev_failure_explain(&failure, &transfer->reason);
+}
+
+/* Say how it ended, and forget it. */
+static void report(struct kev_http_transfer *transfer)
+{
+	struct kev_http_result result = {
+		.error = transfer->error,
+		.response = kev_head_response(&transfer->head),
+		.reason = transfer->error ? &transfer->reason : NULL,
+	};
+
+	take_out(transfer);
+	transfer->reporting = true;
+	if (!transfer->cancelled)
+		transfer->request.done(transfer->request.context, &result);
+	destroy_transfer(transfer);
+}
+
+/* What curl has finished. Each done may end any other transfer, and with it curl's message about that. */
+static void report_finished(struct kev_http *http)
+{
+	const CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(http->multi, &left))) {
+		struct kev_http_transfer *transfer = NULL;
+		CURLcode code = message->data.result;
+
+		if (message->msg != CURLMSG_DONE ||
+			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer) != CURLE_OK)
+			continue;
+		if (code != CURLE_OK && !transfer->error)
+			transfer->error = explain(transfer, code);
+		report(transfer);
+	}
+}
+
+static int64_t deadline(int64_t from, int seconds)
+{
+	return seconds ? from + seconds * KEV_NS_PER_SEC : INT64_MAX;
+}
+
+/* When the transfer is to be ended if no byte comes. */
+static int64_t transfer_deadline(const struct kev_http_transfer *transfer)
+{
+	int64_t idle = deadline(transfer->last_byte, transfer->request.idle_timeout);
+	int64_t total = deadline(transfer->started, transfer->request.total_timeout);
+
+	if (transfer->error || transfer->cancelled)
+		return INT64_MIN;
+	return idle < total ? idle : total;
+}
+
+/* curl's own timeouts count otherwise: its idle one is an average over seconds. */
+static void expire(struct kev_http_transfer *transfer)
+{
+	struct kev_http *http = transfer->http;
+	bool total = deadline(transfer->started, transfer->request.total_timeout) <= now(http);
+
+	if (transfer->error || transfer->cancelled)
+		return;
+	transfer->error = -ETIMEDOUT;
+	kev_error_set(&transfer->reason, total ? "%s: not done within %d s" : "%s: not a byte for %d s",
+		http->origin.label, total ? transfer->request.total_timeout : transfer->request.idle_timeout);
+	/* Whatever hangs there, it is not to be asked again. */
+	(void)curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+	http->fresh = true;
+}
+
+/* What has failed, was cancelled or has waited too long. Each done may change the list, so it starts anew. */
+static void report_overdue(struct kev_http *http)
+{
+	struct kev_http_transfer *transfer = http->first;
+
+	while (transfer) {
+		if (transfer_deadline(transfer) > now(http)) {
+			transfer = transfer->next;
+			continue;
+		}
+		expire(transfer);
+		report(transfer);
+		transfer = http->first;
+	}
+}
+
+/* Hand curl what was started since. */
+static void admit(struct kev_http *http)
+{
+	for (struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
+		if (transfer->admitted || transfer->error || transfer->cancelled)
+			continue;
+		transfer->admitted = curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK;
+		if (!transfer->admitted)
+			fail(transfer, -ENOMEM, strerror(ENOMEM));
+	}
+}
+
+static int wait_ms(const struct kev_http *http, int timeout_ms)
+{
+	int64_t until = INT64_MAX, left;
+
+	for (const struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
+		int64_t at = transfer_deadline(transfer);
+
+		until = at < until ? at : until;
+	}
+	if (until == INT64_MIN)
+		return 0;
+	left = until == INT64_MAX ? INT_MAX : (until - now(http) + KEV_NS_PER_MS - 1) / KEV_NS_PER_MS;
+	if (left < 0)
+		return 0;
+	return left < timeout_ms ? (int)left : timeout_ms;
+}
+
+static int to_errno(CURLMcode code)
+{
+	if (code == CURLM_OK)
+		return 0;
+	return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
+}
+
+int kev_http_run(struct kev_http *http, int timeout_ms)
+{
+	int running, r;
+
+	admit(http);
+	r = to_errno(curl_multi_poll(http->multi, NULL, 0, wait_ms(http, timeout_ms), NULL));
+	if (r)
+		return r;
+	http->inside = true;
+	r = to_errno(curl_multi_perform(http->multi, &running));
+	http->inside = false;
+	report_finished(http);
+	report_overdue(http);
+	return r;
+}
+
+void kev_http_wakeup(struct kev_http *http)
+{
+	(void)curl_multi_wakeup(http->multi);
+}
+
+bool kev_http_refresh_credential(struct kev_http *http)
+{
+	return kev_credential_refresh(http->credential);
+}
+
+int kev_http_append_query(struct kev_buf *out, struct kev_str s)
+{
+	static const char unreserved[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (memchr(unreserved, s.data[i], sizeof(unreserved) - 1))
+			kev_buf_append_char(out, s.data[i]);
+		else
+			kev_buf_printf(out, "%%%02X", (unsigned char)s.data[i]);
+	}
+	return out->error;
+}
