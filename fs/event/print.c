@@ -176,6 +176,8 @@ static int decode_keys(struct printer *p, size_t first)
 {
 	size_t offset = 0;
 
+	if (p->keys.error)
+		return p->keys.error;
 	for (size_t i = first; i < p->count; i++) {
 		struct member *member = &p->members[i];
 
@@ -184,7 +186,7 @@ static int decode_keys(struct printer *p, size_t first)
 			offset += member->len;
 		}
 	}
-	return p->keys.error;
+	return 0;
 }
 
 /* Push the members of an object. */

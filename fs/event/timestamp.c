@@ -5,6 +5,9 @@
 
 #define SECONDS_PER_DAY 86400
 
+/* A timestamp with escapes may be this long, decoded; one without has any number of digits. */
+#define ESCAPED_MAX 64
+
 /* 2262-01-01T00:00:00Z. An int64 of nanoseconds ends in April of that year. */
 #define SECONDS_MAX 9214646400LL
 
@@ -96,10 +99,13 @@ static int64_t days_from_date(int year, int month, int day)
 
 int kev_timestamp_parse(struct kev_str s, int64_t *out)
 {
-	struct reader r = {s.data, s.data + s.len};
+	struct reader r = {.p = s.data};
 	int year, month, day, hour, minute, second, offset;
 	int64_t seconds, ns = 0;
 
+	if (s.len == 0)
+		return -EINVAL;
+	r.end = s.data + s.len;
 	if (!take_number(&r, 4, 0, 9999, &year) || !take_char(&r, '-', '-') ||
 		!take_number(&r, 2, 1, 12, &month) || !take_char(&r, '-', '-') ||
 		!take_number(&r, 2, 1, days_in_month(year, month), &day) || !take_char(&r, 'T', 't') ||
@@ -121,16 +127,27 @@ int kev_timestamp_parse(struct kev_str s, int64_t *out)
 
 int kev_timestamp_get(const struct kev_json *json, uint32_t index, int64_t *out)
 {
-	KEV_CLEANUP(buf_fini) struct kev_buf decoded;
+	/* Without an allocation that could fail: an escape in a timestamp is legal, and nobody writes one. */
+	char decoded[ESCAPED_MAX];
+	size_t len = 0;
+	struct kev_str raw;
 
-	kev_buf_init(&decoded, KEV_JSON_TEXT_MAX);
 	if (!kev_json_is(json, index, KEV_JSON_STRING))
 		return -EINVAL;
+	raw = kev_json_raw(json, index);
 	if (kev_json_token(json, index)->plain)
-		return kev_timestamp_parse(kev_json_raw(json, index), out);
-	if (kev_json_append_string(json, index, &decoded))
-		return -EINVAL;
-	return kev_timestamp_parse(kev_buf_str(&decoded), out);
+		return kev_timestamp_parse(raw, out);
+	while (raw.len > 0) {
+		uint32_t codepoint;
+		size_t taken = kev_json_decode_char(raw, &codepoint);
+
+		if (codepoint >= 0x80 || len == sizeof(decoded))
+			return -EINVAL;
+		decoded[len++] = (char)codepoint;
+		raw.data += taken;
+		raw.len -= taken;
+	}
+	return kev_timestamp_parse((struct kev_str){decoded, len}, out);
 }
 
 /* Write count digits at p. @return behind them */

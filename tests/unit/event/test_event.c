@@ -1,0 +1,420 @@
+#include "../test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kevfs/event/event.h"
+#include "kevfs/event/print.h"
+#include "kevfs/event/timestamp.h"
+#include "scanned.h"
+
+static struct kev_event *created(struct kev_str text)
+{
+	struct kev_json *json = scanned(text);
+	struct kev_event *event = NULL;
+	struct kev_error error;
+
+	if (kev_event_create(json, 0, &event, &error))
+		fail_msg("%s", error.text);
+	kev_json_destroy(json);
+	return event;
+}
+
+static int64_t at(const char *text)
+{
+	int64_t ns;
+
+	assert_int_equal(kev_timestamp_parse(kev_str_c(text), &ns), 0);
+	return ns;
+}
+
+#define TYPICAL                                                                                         \
+	"{\"metadata\":{\"name\":\"web.17f82d400041d81f\",\"namespace\":\"shop\",\"uid\":\"u-1\","      \
+	"\"resourceVersion\":\"77\",\"creationTimestamp\":\"2026-11-23T00:00:00Z\",\"managedFields\":[" \
+	"{\"time\":\"2026-11-23T00:05:00Z\"},{\"time\":\"2026-11-23T00:07:00Z\"},{}]},"                 \
+	"\"involvedObject\":{\"kind\":\"Pod\",\"namespace\":\"other\",\"name\":\"web\","                \
+	"\"apiVersion\":\"v1\",\"uid\":\"p-1\"},\"reason\":\"BackOff\"}"
+
+static void test_create_strings(void **state)
+{
+	struct kev_event *event = created(KEV_STR(TYPICAL));
+
+	(void)state;
+	assert_str_equal(kev_event_namespace(event), KEV_STR("shop"));
+	assert_str_equal(kev_event_name(event), KEV_STR("web.17f82d400041d81f"));
+	assert_str_equal(kev_event_uid(event), KEV_STR("u-1"));
+	assert_str_equal(kev_event_resource_version(event), KEV_STR("77"));
+	assert_str_equal(kev_event_object_api_version(event), KEV_STR("v1"));
+	assert_str_equal(kev_event_object_kind(event), KEV_STR("Pod"));
+	assert_str_equal(kev_event_object_namespace(event), KEV_STR("other"));
+	assert_str_equal(kev_event_object_name(event), KEV_STR("web"));
+	assert_int_equal(kev_event_mtime(event), 0x17f82d400041d81f);
+	assert_int_equal(kev_event_written(event), at("2026-11-23T00:07:00Z"));
+	kev_event_unref(event);
+}
+
+/* Strings of an event may be absent, of another type, or any bytes. */
+static void test_create_strange_strings(void **state)
+{
+	struct kev_event *event = created(KEV_STR(
+		"{\"metadata\":{\"name\":\"a\\u0000/\\ud800\xff\",\"namespace\":null,\"uid\":7,\"uid\":\"\"},"
+		"\"involvedObject\":{\"kind\":\"../x\",\"name\":\"\\n\",\"name\":\"..\"}}"));
+
+	(void)state;
+	assert_str_equal(kev_event_name(event), KEV_STR("a\0/\xef\xbf\xbd\xef\xbf\xbd"));
+	assert_str_equal(kev_event_namespace(event), KEV_STR(""));
+	assert_str_equal(kev_event_uid(event), KEV_STR(""));
+	assert_str_equal(kev_event_resource_version(event), KEV_STR(""));
+	assert_str_equal(kev_event_object_kind(event), KEV_STR("../x"));
+	assert_str_equal(kev_event_object_name(event), KEV_STR(".."));
+	assert_str_equal(kev_event_object_namespace(event), KEV_STR(""));
+	assert_int_equal(kev_event_mtime(event), 0);
+	assert_int_equal(kev_event_written(event), 0);
+	kev_event_unref(event);
+	event = created(KEV_STR("{\"metadata\":{\"name\":\"a\"},\"involvedObject\":\"web\"}"));
+	assert_str_equal(kev_event_object_name(event), KEV_STR(""));
+	kev_event_unref(event);
+}
+
+/* What `kubectl get events.events.k8s.io -o json` prints, as a dump. */
+static void test_create_of_events_group(void **state)
+{
+	struct kev_event *event = created(KEV_STR(
+		"{\"apiVersion\":\"events.k8s.io/v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"},"
+		"\"regarding\":{\"kind\":\"Pod\",\"name\":\"web\"},\"involvedObject\":{\"name\":\"no\"},"
+		"\"deprecatedFirstTimestamp\":\"2026-11-23T00:01:00Z\",\"firstTimestamp\":7,"
+		"\"deprecatedLastTimestamp\":\"2026-11-23T00:02:00Z\"}"));
+
+	(void)state;
+	assert_str_equal(kev_event_object_name(event), KEV_STR("web"));
+	assert_int_equal(kev_event_mtime(event), at("2026-11-23T00:01:00Z"));
+	assert_int_equal(kev_event_written(event), at("2026-11-23T00:02:00Z"));
+	kev_event_unref(event);
+	/* in core/v1 those names mean nothing */
+	event = created(KEV_STR("{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"},"
+				"\"regarding\":{\"name\":\"no\"},\"involvedObject\":{\"name\":\"web\"}}"));
+	assert_str_equal(kev_event_object_name(event), KEV_STR("web"));
+	kev_event_unref(event);
+}
+
+static void test_create_refused(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{"[]", "an Event is a JSON object"},
+		{"{}", "an Event without metadata.name"},
+		{"{\"metadata\":{}}", "an Event without metadata.name"},
+		{"{\"metadata\":{\"name\":\"\"}}", "an Event without metadata.name"},
+		{"{\"metadata\":{\"name\":null}}", "an Event without metadata.name"},
+		{"{\"metadata\":{\"name\":\"a\"},\"metadata\":null}", "an Event without metadata.name"},
+		{"{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"}}", "a kind other than Event: \"Pod\""},
+		{"{\"kind\":\"event\",\"metadata\":{\"name\":\"a\"}}", "a kind other than Event: \"event\""},
+		{"{\"kind\":\"\\u001b[2J\",\"metadata\":{}}", "a kind other than Event: \"\\u001b[2J\""},
+		{"{\"metadata\":{\"name\":\"a\"},\"x\":1e999}", "an Event with a number that is too large"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct kev_json *json = scanned(kev_str_c(cases[i].text));
+		struct kev_event *event = NULL;
+		struct kev_error error;
+
+		assert_int_equal(kev_event_create(json, 0, &event, &error), -EINVAL);
+		assert_string_equal(error.text, cases[i].error);
+		assert_int_equal(kev_event_create(json, 0, &event, NULL), -EINVAL);
+		assert_null(event);
+		kev_json_destroy(json);
+	}
+}
+
+static void test_create_without_token(void **state)
+{
+	struct kev_json *json = scanned(KEV_STR("{}"));
+	struct kev_event *event = NULL;
+
+	(void)state;
+	assert_int_equal(kev_event_create(json, KEV_JSON_NONE, &event, NULL), -EINVAL);
+	/* a scan that failed has no root */
+	assert_int_equal(kev_json_scan(json, KEV_STR("{"), NULL), -EINVAL);
+	assert_int_equal(kev_event_create(json, 0, &event, NULL), -EINVAL);
+	assert_null(event);
+	kev_json_destroy(json);
+}
+
+static void test_create_kind_absent(void **state)
+{
+	static const char *const kinds[] = {"null", "\"\"", "7", "\"Event\"", "\"\\u0045vent\""};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(kinds); i++) {
+		char text[100];
+
+		snprintf(text, sizeof(text), "{\"kind\":%s,\"metadata\":{\"name\":\"a\"}}", kinds[i]);
+		kev_event_unref(created(kev_str_c(text)));
+	}
+}
+
+static void test_create_too_large(void **state)
+{
+	struct kev_event *event = NULL;
+	struct kev_json *json;
+	struct kev_error error;
+	struct kev_buf text;
+
+	(void)state;
+	kev_buf_init(&text, KEV_JSON_TEXT_MAX);
+	kev_buf_append_c(&text, "{\"metadata\":{\"name\":\"a\"},\"message\":\"");
+	/* Six bytes of each. */
+	kev_buf_append_fill(&text, '<', 6U << 20);
+	kev_buf_append_c(&text, "\"}");
+	json = scanned(kev_buf_str(&text));
+	assert_int_equal(kev_event_create(json, 0, &event, &error), -E2BIG);
+	assert_string_equal(error.text, "an Event of more than 33554432 bytes");
+	assert_null(event);
+	kev_json_destroy(json);
+	kev_buf_fini(&text);
+}
+
+/* The mtime: each time that could be it, and which one is. */
+static void test_mtime_fallbacks(void **state)
+{
+	static const struct {
+		const char *members, *mtime;
+	} cases[] = {
+		{"", NULL},
+		{"\"eventTime\":null,\"firstTimestamp\":\"\",\"lastTimestamp\":7", NULL},
+		{"\"eventTime\":\"2026-11-23T00:00:01.000005Z\",\"firstTimestamp\":\"2026-11-23T00:00:02Z\"",
+			"2026-11-23T00:00:01.000005Z"},
+		{"\"firstTimestamp\":\"2026-11-23T00:00:02Z\",\"lastTimestamp\":\"2026-11-23T00:00:03Z\"",
+			"2026-11-23T00:00:02Z"},
+		{"\"eventTime\":null,\"firstTimestamp\":null,\"lastTimestamp\":\"2026-11-23T00:00:03Z\","
+		 "\"series\":{\"lastObservedTime\":\"2026-11-23T00:00:04.000000Z\"}",
+			"2026-11-23T00:00:03Z"},
+		{"\"series\":{\"lastObservedTime\":\"2026-11-23T00:00:04.000001Z\"}",
+			"2026-11-23T00:00:04.000001Z"},
+		/* outside 1970 to 2261: unset */
+		{"\"eventTime\":\"0001-01-01T00:00:00Z\",\"firstTimestamp\":\"9999-12-31T23:59:59Z\","
+		 "\"lastTimestamp\":\"2026-11-23T00:00:03+01:00\"",
+			"2026-11-22T23:00:03Z"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		for (int with_creation = 0; with_creation < 2; with_creation++) {
+			struct kev_event *event;
+			char text[400];
+
+			snprintf(text, sizeof(text),
+				"{\"metadata\":{\"name\":\"no-time\"%s},\"kind\":\"Event\"%s%s}",
+				with_creation ? ",\"creationTimestamp\":\"2026-11-23T00:00:09Z\"" : "",
+				*cases[i].members ? "," : "", cases[i].members);
+			event = created(kev_str_c(text));
+			if (cases[i].mtime)
+				assert_int_equal(kev_event_mtime(event), at(cases[i].mtime));
+			else
+				assert_int_equal(kev_event_mtime(event),
+					with_creation ? at("2026-11-23T00:00:09Z") : 0);
+			kev_event_unref(event);
+		}
+	}
+}
+
+/* The name's time wins, unless it is more than a day ahead of the creation. */
+static void test_mtime_of_name(void **state)
+{
+	struct kev_event *event;
+
+	(void)state;
+	event = created(KEV_STR("{\"metadata\":{\"name\":\"a.17f82d400041d81f\"},\"eventTime\":"
+				"\"2026-11-23T00:00:01.000000Z\"}"));
+	assert_int_equal(kev_event_mtime(event), 0x17f82d400041d81f);
+	kev_event_unref(event);
+	event = created(KEV_STR("{\"metadata\":{\"name\":\"a.17f82d400041d81f\",\"creationTimestamp\":"
+				"\"2020-01-01T00:00:00Z\"},\"eventTime\":\"2020-01-01T00:00:01.000000Z\"}"));
+	assert_int_equal(kev_event_mtime(event), at("2020-01-01T00:00:01Z"));
+	kev_event_unref(event);
+	/* A creation that counts as unset bounds nothing. */
+	event = created(KEV_STR("{\"metadata\":{\"name\":\"a.17f82d400041d81f\",\"creationTimestamp\":"
+				"\"0001-01-01T00:00:00Z\"},\"eventTime\":\"2020-01-01T00:00:01.000000Z\"}"));
+	assert_int_equal(kev_event_mtime(event), 0x17f82d400041d81f);
+	kev_event_unref(event);
+	/* The decoded name counts, not its text. */
+	event = created(KEV_STR("{\"metadata\":{\"name\":\"a\\u002e17f82d400041d81\\u0066\"}}"));
+	assert_int_equal(kev_event_mtime(event), 0x17f82d400041d81f);
+	kev_event_unref(event);
+}
+
+static void test_written(void **state)
+{
+	static const struct {
+		const char *metadata, *members, *written;
+	} cases[] = {
+		{"", "", NULL},
+		{"\"creationTimestamp\":\"2026-11-23T00:00:01Z\"", "", "2026-11-23T00:00:01Z"},
+		{"\"creationTimestamp\":\"2026-11-23T00:00:01Z\"",
+			"\"eventTime\":\"2026-11-23T00:00:02.999999Z\"", "2026-11-23T00:00:02Z"},
+		{"",
+			"\"eventTime\":\"2026-11-23T00:00:02.000000Z\",\"lastTimestamp\":\"2026-11-23T00:00:"
+			"03Z\","
+			"\"firstTimestamp\":\"2026-11-23T00:00:09Z\"",
+			"2026-11-23T00:00:03Z"},
+		{"",
+			"\"lastTimestamp\":\"2026-11-23T00:00:03Z\","
+			"\"series\":{\"lastObservedTime\":\"2026-11-23T00:00:01.500000Z\"}",
+			"2026-11-23T00:00:01Z"},
+		{"", "\"firstTimestamp\":\"2026-11-23T00:00:09Z\"", NULL},
+		/* the latest entry, wherever it stands; others are passed over */
+		{"\"managedFields\":[{\"time\":\"2026-11-23T00:00:01Z\"},{\"time\":\"2026-11-23T00:00:08Z\"},"
+		 "{\"time\":\"2026-11-23T00:00:02Z\"},{\"time\":null},7,[],{\"x\":{\"time\":\"2027-11-23T00:"
+		 "00:00Z\"}}]",
+			"\"lastTimestamp\":\"2026-11-23T00:00:09Z\"", "2026-11-23T00:00:08Z"},
+		{"\"managedFields\":[]", "\"lastTimestamp\":\"2026-11-23T00:00:09Z\"",
+			"2026-11-23T00:00:09Z"},
+		{"\"managedFields\":{\"time\":\"2026-11-23T00:00:08Z\"}",
+			"\"lastTimestamp\":\"2026-11-23T00:00:09Z\"", "2026-11-23T00:00:09Z"},
+		{"\"managedFields\":[{\"time\":\"9999-11-23T00:00:08Z\"}]", "", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct kev_event *event;
+		char text[600];
+
+		snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"a\"%s%s},\"kind\":\"Event\"%s%s}",
+			*cases[i].metadata ? "," : "", cases[i].metadata, *cases[i].members ? "," : "",
+			cases[i].members);
+		event = created(kev_str_c(text));
+		assert_int_equal(kev_event_written(event), cases[i].written ? at(cases[i].written) : 0);
+		kev_event_unref(event);
+	}
+}
+
+static void test_read(void **state)
+{
+	struct kev_json *json = scanned(KEV_STR(TYPICAL));
+	struct kev_event *event = created(KEV_STR(TYPICAL));
+	char out[2000];
+	struct kev_buf printed;
+
+	(void)state;
+	kev_buf_init(&printed, 2000);
+	assert_int_equal(kev_print_event(json, 0, &printed), 0);
+	assert_int_equal(kev_event_size(event), printed.len);
+	assert_int_equal(kev_event_read(event, 0, out, sizeof(out)), printed.len);
+	assert_memory_equal(out, printed.data, printed.len);
+	assert_int_equal(kev_event_read(event, 5, out, 7), 7);
+	assert_memory_equal(out, printed.data + 5, 7);
+	out[1] = 'x';
+	assert_int_equal(kev_event_read(event, printed.len - 1, out, 7), 1);
+	assert_int_equal(out[0], '\n');
+	assert_int_equal(out[1], 'x');
+	assert_int_equal(kev_event_read(event, 0, out, 0), 0);
+	assert_int_equal(kev_event_read(event, printed.len, out, 7), 0);
+	assert_int_equal(kev_event_read(event, SIZE_MAX, out, SIZE_MAX), 0);
+	assert_int_equal(kev_event_read(event, printed.len - 1, out, SIZE_MAX), 1);
+	assert_in_range(kev_event_memory(event), printed.len + 40, printed.len + 300);
+	kev_event_unref(event);
+	kev_buf_fini(&printed);
+	kev_json_destroy(json);
+}
+
+static void test_ctime(void **state)
+{
+	struct kev_event *event = created(KEV_STR(TYPICAL));
+
+	(void)state;
+	assert_int_equal(kev_event_ctime(event), 0);
+	kev_event_set_ctime(event, 77);
+	assert_int_equal(kev_event_ctime(event), 77);
+	kev_event_unref(event);
+}
+
+static bool same(const char *a, const char *b)
+{
+	struct kev_event *x = created(kev_str_c(a)), *y = created(kev_str_c(b));
+	bool result = kev_event_same(x, y);
+
+	assert_int_equal(kev_event_same(y, x), result);
+	assert_true(kev_event_same(x, x));
+	/* When each came to be does not count. */
+	kev_event_set_ctime(x, 1);
+	assert_int_equal(kev_event_same(x, y), result);
+	kev_event_unref(x);
+	kev_event_unref(y);
+	return result;
+}
+
+static void test_same(void **state)
+{
+	const char *event =
+		"{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"1\"},\"count\":1}";
+
+	(void)state;
+	assert_true(same(event, event));
+	/* the same in another order, and with managedFields, prints the same */
+	assert_true(same(event,
+		"{\"count\":1,\"kind\":\"Event\",\"apiVersion\":\"v1\",\"metadata\":{\"uid\":\"u\","
+		"\"managedFields\":[],\"resourceVersion\":\"\\u0031\",\"name\":\"a\"}}"));
+	assert_false(same(event,
+		"{\"metadata\":{\"name\":\"a\",\"uid\":\"v\",\"resourceVersion\":\"1\"},\"count\":1}"));
+	assert_false(same(event,
+		"{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"2\"},\"count\":1}"));
+	assert_false(same(event,
+		"{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"1\"},\"count\":2}"));
+	assert_false(same(event,
+		"{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"1\"},\"count\":11}"));
+}
+
+static void *use(void *argument)
+{
+	struct kev_event *event = argument;
+	char out[10];
+
+	for (int i = 0; i < 10000; i++) {
+		kev_event_ref(event);
+		kev_event_read(event, 0, out, sizeof(out));
+		kev_event_unref(event);
+	}
+	kev_event_unref(event);
+	return NULL;
+}
+
+/* Under ThreadSanitizer and AddressSanitizer: the last reference frees, once, behind every use. */
+static void test_unref_from_threads(void **state)
+{
+	struct kev_event *event = created(KEV_STR(TYPICAL));
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use, kev_event_ref(event)), 0);
+	kev_event_unref(event);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	kev_event_unref(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_create_strings),
+		cmocka_unit_test(test_create_strange_strings),
+		cmocka_unit_test(test_create_of_events_group),
+		cmocka_unit_test(test_create_refused),
+		cmocka_unit_test(test_create_without_token),
+		cmocka_unit_test(test_create_kind_absent),
+		cmocka_unit_test(test_create_too_large),
+		cmocka_unit_test(test_mtime_fallbacks),
+		cmocka_unit_test(test_mtime_of_name),
+		cmocka_unit_test(test_written),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_ctime),
+		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_unref_from_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
