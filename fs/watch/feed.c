@@ -1,0 +1,361 @@
+#include "kevfs/watch/feed.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kevfs/base/defs.h"
+#include "kevfs/base/hash.h"
+#include "kevfs/base/log.h"
+#include "kevfs/cluster/http.h"
+#include "kevfs/watch/intake.h"
+#include "kevfs/watch/kind_watch.h"
+#include "kevfs/watch/watcher.h"
+
+#define USER_AGENT "kevfs/" KEVFS_VERSION
+
+/* How long events may wait for the answer to a question about their kind. */
+#define HOLD_MAX (5 * KEV_NS_PER_SEC)
+
+#define PROGRESS_INTERVAL (100 * KEV_NS_PER_MS)
+
+/* The thread looks around at least this often. */
+#define SLEEP_MAX_MS 60000
+
+struct kev_feed {
+	struct kev_feed_config config;
+	struct kev_http *http;
+	struct kev_intake *intake;
+	struct kev_kind_watch *kinds;
+	struct kev_watcher **watchers;
+	size_t watcher_count;
+	pthread_t thread;
+	bool started;
+	atomic_bool stopping;
+
+	/* The thread's own. */
+	struct kev_hash_key random;
+	uint64_t random_count;
+	bool synced;
+	size_t unsettled;   /* watchers whose first list is not complete */
+	int64_t since;      /* when the thread started */
+	int64_t hold_until; /* while events wait for an answer; INT64_MAX if none does */
+	int64_t progress_behind;
+	int failure; /* of the first sync, for good */
+	struct kev_error why;
+};
+
+static uint32_t next_random(void *context)
+{
+	struct kev_feed *feed = context;
+
+	feed->random_count++;
+	return (uint32_t)kev_hash_sip13(&feed->random, &feed->random_count, sizeof(feed->random_count));
+}
+
+static int64_t now(const struct kev_feed *feed)
+{
+	return kev_clock_monotonic(feed->config.clock);
+}
+
+static void on_settled(void *context, struct kev_watcher *watcher)
+{
+	struct kev_feed *feed = context;
+
+	(void)watcher;
+	feed->unsettled--;
+}
+
+static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
+{
+	struct kev_feed *feed = context;
+
+	(void)watcher;
+	/* The others mostly fail for the same reason. */
+	if (feed->failure)
+		return;
+	feed->failure = result;
+	feed->why = *why;
+}
+
+/* Let the events through that waited. What could not be put is listed anew. */
+static void release(struct kev_feed *feed)
+{
+	feed->hold_until = INT64_MAX;
+	if (!kev_intake_holding(feed->intake) || kev_intake_release(feed->intake) == 0)
+		return;
+	for (size_t i = 0; i < feed->watcher_count; i++)
+		kev_watcher_relist(feed->watchers[i]);
+}
+
+static void on_answered(void *context)
+{
+	release(context);
+}
+
+static bool on_unknown_kind(void *context)
+{
+	struct kev_feed *feed = context;
+
+	if (!kev_kind_watch_ask(feed->kinds))
+		return false;
+	feed->hold_until = now(feed) + HOLD_MAX;
+	return true;
+}
+
+static int add_watcher(struct kev_feed *feed, enum kev_scope_kind kind, const char *namespace_)
+{
+	const struct kev_watcher_config config = {.http = feed->http,
+		.clock = feed->config.clock,
+		.store = feed->config.store,
+		.intake = kind == KEV_SCOPE_EVENTS ? feed->intake : NULL,
+		.server = feed->config.cluster->server,
+		.kind = kind,
+		.namespace_ = namespace_,
+		.field_selector = kind == KEV_SCOPE_EVENTS ? feed->config.field_selector : NULL,
+		.idle_timeout = feed->config.sync_timeout,
+		.patient = feed->config.patient,
+		.random = next_random,
+		.settled = on_settled,
+		.failed = on_failed,
+		.context = feed};
+	struct kev_watcher *watcher = kev_watcher_create(&config);
+
+	if (!watcher)
+		return -ENOMEM;
+	feed->watchers[feed->watcher_count++] = watcher;
+	return 0;
+}
+
+/* Without namespaces to keep to: three watchers. Else two for each, and the namespaces are as given: whoever
+ * may see only some of them may rarely list them. */
+static int add_watchers(struct kev_feed *feed, struct kev_error *error)
+{
+	const char *const *namespaces = feed->config.namespaces;
+	size_t count = 0;
+	int r = 0;
+
+	while (namespaces && namespaces[count])
+		count++;
+	feed->watchers = calloc(count * 2 + 3, sizeof(struct kev_watcher *));
+	if (!feed->watchers)
+		return -ENOMEM;
+	if (!namespaces) {
+		for (int kind = KEV_SCOPE_EVENTS; kind <= KEV_SCOPE_NAMESPACES && !r; kind++)
+			r = add_watcher(feed, (enum kev_scope_kind)kind, NULL);
+		return r;
+	}
+	for (size_t i = 0; i < count && !r; i++) {
+		r = kev_store_put_namespace(feed->config.store, kev_str_c(namespaces[i]), 0);
+		if (r == -EINVAL)
+			kev_error_set(error, "\"%s\" is no name of a namespace", namespaces[i]);
+		if (!r)
+			r = add_watcher(feed, KEV_SCOPE_EVENTS, namespaces[i]);
+		if (!r)
+			r = add_watcher(feed, KEV_SCOPE_PODS, namespaces[i]);
+	}
+	return r;
+}
+
+static int set_up(struct kev_feed *feed, struct kev_error *error)
+{
+	struct kev_kind_watch_config kinds = {.clock = feed->config.clock,
+		.store = feed->config.store,
+		.random = next_random,
+		.answered = on_answered,
+		.context = feed};
+	int r = kev_http_create(feed->config.cluster, feed->config.clock, USER_AGENT, &feed->http, error);
+
+	if (r)
+		return r;
+	kinds.http = feed->http;
+	feed->kinds = kev_kind_watch_create(&kinds);
+	feed->intake = kev_intake_create(feed->config.store, on_unknown_kind, feed);
+	if (!feed->kinds || !feed->intake)
+		return -ENOMEM;
+	return add_watchers(feed, error);
+}
+
+int kev_feed_create(const struct kev_feed_config *config, struct kev_feed **out, struct kev_error *error)
+{
+	struct kev_feed *feed = calloc(1, sizeof(*feed));
+	int r;
+
+	if (!feed)
+		return -ENOMEM;
+	feed->config = *config;
+	feed->random = kev_hash_random_key();
+	feed->hold_until = INT64_MAX;
+	atomic_init(&feed->stopping, false);
+	r = set_up(feed, error);
+	if (r) {
+		kev_feed_destroy(feed);
+		return r;
+	}
+	*out = feed;
+	return 0;
+}
+
+/* When the first sync has gone without a byte for too long. */
+static int64_t sync_deadline(const struct kev_feed *feed)
+{
+	int64_t last = feed->since;
+	struct kev_watcher_progress progress;
+
+	if (feed->synced || feed->config.patient)
+		return INT64_MAX;
+	for (size_t i = 0; i < feed->watcher_count; i++) {
+		kev_watcher_progress(feed->watchers[i], &progress);
+		last = progress.last_byte > last ? progress.last_byte : last;
+	}
+	if (kev_kind_watch_last(feed->kinds) > last)
+		last = kev_kind_watch_last(feed->kinds);
+	return last + feed->config.sync_timeout * KEV_NS_PER_SEC;
+}
+
+/* The first sync waits for nothing but this: say what it was. */
+static void time_out(struct kev_feed *feed)
+{
+	const struct kev_error *why = NULL;
+
+	for (size_t i = 0; i < feed->watcher_count && (!why || !why->text[0]); i++)
+		why = kev_watcher_why(feed->watchers[i]);
+	if (!why || !why->text[0])
+		why = kev_kind_watch_why(feed->kinds);
+	feed->failure = -ETIMEDOUT;
+	if (why->text[0])
+		kev_error_set(&feed->why, "%s; nothing came for %d s", why->text, feed->config.sync_timeout);
+	else
+		kev_error_set(&feed->why, "%s: nothing came for %d s", feed->config.cluster->server,
+			feed->config.sync_timeout);
+}
+
+static void tick(struct kev_feed *feed, int64_t at)
+{
+	for (size_t i = 0; i < feed->watcher_count; i++)
+		kev_watcher_tick(feed->watchers[i], at);
+	kev_kind_watch_tick(feed->kinds, at);
+	if (at >= feed->hold_until)
+		release(feed);
+	if (at >= sync_deadline(feed) && !feed->failure)
+		time_out(feed);
+}
+
+static void tell_progress(struct kev_feed *feed, int64_t at)
+{
+	struct kev_feed_progress sum = {0, 0};
+
+	if (feed->synced || !feed->config.progress || at < feed->progress_behind)
+		return;
+	for (size_t i = 0; i < feed->watcher_count; i++) {
+		struct kev_watcher_progress one;
+
+		if (kev_watcher_kind(feed->watchers[i]) != KEV_SCOPE_EVENTS)
+			continue;
+		kev_watcher_progress(feed->watchers[i], &one);
+		sum.events += one.items;
+		sum.remaining += one.remaining;
+	}
+	feed->config.progress(feed->config.context, &sum);
+	feed->progress_behind = at + PROGRESS_INTERVAL;
+}
+
+static void check_synced(struct kev_feed *feed)
+{
+	struct kev_store_counts counts;
+
+	if (feed->synced || feed->unsettled > 0 || !kev_kind_watch_ready(feed->kinds))
+		return;
+	feed->synced = true;
+	kev_intake_go_live(feed->intake);
+	kev_store_counts(feed->config.store, &counts);
+	kev_log_info("in sync with %s: %zu events, %zu pods, %zu namespaces", feed->config.cluster->server,
+		counts.events, counts.pods, counts.namespaces);
+	feed->config.synced(feed->config.context, 0, NULL);
+}
+
+/* @return ms until something is to be done, rounded up */
+static int sleep_ms(const struct kev_feed *feed, int64_t at)
+{
+	int64_t next = at + SLEEP_MAX_MS * KEV_NS_PER_MS;
+	const int64_t others[] = {
+		feed->hold_until, kev_kind_watch_deadline(feed->kinds), sync_deadline(feed)};
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++)
+		next = others[i] < next ? others[i] : next;
+	for (size_t i = 0; i < feed->watcher_count; i++) {
+		int64_t deadline = kev_watcher_deadline(feed->watchers[i]);
+
+		next = deadline < next ? deadline : next;
+	}
+	return next <= at ? 0 : (int)((next - at + KEV_NS_PER_MS - 1) / KEV_NS_PER_MS);
+}
+
+static void run_http(struct kev_feed *feed)
+{
+	const struct timespec moment = {0, 100 * KEV_NS_PER_MS};
+	int r = kev_http_run(feed->http, sleep_ms(feed, now(feed)));
+
+	if (!r)
+		return;
+	/* No memory or no descriptors: it may pass. */
+	kev_log_error("the network cannot be used: %s", strerror(-r));
+	nanosleep(&moment, NULL);
+}
+
+static void *run(void *context)
+{
+	struct kev_feed *feed = context;
+
+	pthread_setname_np(pthread_self(), "kevfs-feed");
+	feed->since = now(feed);
+	feed->unsettled = feed->watcher_count;
+	kev_kind_watch_ask(feed->kinds);
+	for (size_t i = 0; i < feed->watcher_count; i++)
+		kev_watcher_start(feed->watchers[i]);
+	while (!atomic_load(&feed->stopping) && !feed->failure) {
+		run_http(feed);
+		tick(feed, now(feed));
+		tell_progress(feed, now(feed));
+		if (!feed->failure)
+			check_synced(feed);
+	}
+	if (feed->failure && !feed->synced && !atomic_load(&feed->stopping))
+		feed->config.synced(feed->config.context, feed->failure, &feed->why);
+	return NULL;
+}
+
+int kev_feed_start(struct kev_feed *feed)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&feed->thread, NULL, run, feed);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	feed->started = r == 0;
+	return -r;
+}
+
+void kev_feed_destroy(struct kev_feed *feed)
+{
+	if (!feed)
+		return;
+	atomic_store(&feed->stopping, true);
+	if (feed->started) {
+		kev_http_wakeup(feed->http);
+		pthread_join(feed->thread, NULL);
+	}
+	kev_intake_destroy(feed->intake);
+	for (size_t i = 0; i < feed->watcher_count; i++)
+		kev_watcher_destroy(feed->watchers[i]);
+	free(feed->watchers);
+	kev_kind_watch_destroy(feed->kinds);
+	kev_http_destroy(feed->http);
+	free(feed);
+}

@@ -1,0 +1,585 @@
+#include "kevfs/watch/watcher.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/defs.h"
+#include "kevfs/base/log.h"
+#include "kevfs/cluster/status.h"
+#include "kevfs/event/items.h"
+#include "kevfs/watch/ingest.h"
+#include "kevfs/watch/lines.h"
+#include "kevfs/watch/reflector.h"
+
+/* A watch's headers come at once, although its lines may not. */
+#define HEAD_TIMEOUT 30
+
+/* How much later than it should a watch may end. Nothing is heard of one that died silently. */
+#define WATCH_SLACK 30
+
+/* A refusal is a Status of some hundred bytes; a proxy's may be a page. */
+#define REFUSAL_MAX (64U << 10)
+
+#define PATH_MAX_BYTES (64U << 10)
+
+#define METADATA "g=meta.k8s.io;v=v1,application/json"
+
+static const struct resource {
+	const char *name, *list_accept, *watch_accept;
+} resources[] = {
+	[KEV_SCOPE_EVENTS] = {"events", "application/json", "application/json"},
+	[KEV_SCOPE_PODS] = {"pods", "application/json;as=PartialObjectMetadataList;" METADATA,
+		"application/json;as=PartialObjectMetadata;" METADATA},
+	[KEV_SCOPE_NAMESPACES] = {"namespaces", "application/json;as=PartialObjectMetadataList;" METADATA,
+		"application/json;as=PartialObjectMetadata;" METADATA},
+};
+
+struct kev_watcher {
+	struct kev_watcher_config config;
+	struct kev_buf label; /* for messages: "events of namespace default" */
+	struct kev_reflector *reflector;
+	struct kev_ingest *ingest;
+	struct kev_lines *lines;
+
+	/* The request that is under way. */
+	struct kev_http_transfer *transfer; /* NULL: none */
+	bool watching;                      /* it is a watch */
+	int status;                         /* of its head; 0 before */
+	struct kev_items *items;            /* of a page */
+	struct kev_buf refusal;             /* the body of an answer that is no 200 */
+	bool stopped;                       /* we have ended it, for the reason in verdict */
+	struct kev_reflector_input verdict;
+
+	int64_t deadline; /* of the wait, or of a watch's head; INT64_MAX none */
+	uint32_t begun;   /* the relist under way */
+	bool settled;     /* has been told */
+	bool troubled;    /* the log says that it does not work */
+	struct kev_error why;
+	struct kev_watcher_progress progress;
+};
+
+static void step(struct kev_watcher *w, struct kev_reflector_input input);
+
+static int64_t now(const struct kev_watcher *w)
+{
+	return kev_clock_monotonic(w->config.clock);
+}
+
+static const char *label(const struct kev_watcher *w)
+{
+	return w->label.data;
+}
+
+struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config)
+{
+	const struct kev_reflector_config reflector = {.cached = config->kind != KEV_SCOPE_EVENTS,
+		.optional = config->kind != KEV_SCOPE_EVENTS,
+		.patient = config->patient,
+		.random = config->random,
+		.context = config->context};
+	struct kev_watcher *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->config = *config;
+	w->deadline = INT64_MAX;
+	kev_buf_init(&w->label, PATH_MAX_BYTES);
+	kev_buf_init(&w->refusal, REFUSAL_MAX);
+	kev_buf_append_c(&w->label, resources[config->kind].name);
+	if (config->namespace_)
+		kev_buf_printf(&w->label, " of namespace %s", config->namespace_);
+	w->reflector = kev_reflector_create(&reflector);
+	w->lines = kev_lines_create(KEV_LINES_MAX);
+	if (kev_buf_cstr(&w->label) && !w->label.error)
+		w->ingest = kev_ingest_create(
+			config->store, config->intake, config->kind, config->clock, label(w));
+	if (w->reflector && w->lines && w->ingest)
+		return w;
+	kev_watcher_destroy(w);
+	return NULL;
+}
+
+/* Leave the request that is under way. */
+static void end_request(struct kev_watcher *w)
+{
+	if (w->transfer)
+		kev_http_cancel(w->config.http, w->transfer);
+	w->transfer = NULL;
+	kev_items_destroy(w->items);
+	w->items = NULL;
+	w->stopped = false;
+	kev_lines_reset(w->lines);
+	kev_buf_fini(&w->refusal);
+}
+
+void kev_watcher_destroy(struct kev_watcher *w)
+{
+	if (!w)
+		return;
+	if (w->lines)
+		end_request(w);
+	kev_lines_destroy(w->lines);
+	kev_reflector_destroy(w->reflector);
+	kev_ingest_destroy(w->ingest);
+	kev_buf_fini(&w->label);
+	free(w);
+}
+
+/* Stop the request from inside one of its callbacks: the end comes through on_done(). */
+static int stop(struct kev_watcher *w, struct kev_reflector_input verdict)
+{
+	w->stopped = true;
+	w->verdict = verdict;
+	return -ECANCELED;
+}
+
+/* Put the place before what w->why says of an answer that makes no sense. */
+static void explain_garbage(struct kev_watcher *w)
+{
+	kev_error_prefix(&w->why, "%s: %s %s: the answer is not a Kubernetes API server's", w->config.server,
+		w->watching ? "watching" : "listing", label(w));
+}
+
+static struct kev_reflector_input garbage(struct kev_watcher *w)
+{
+	explain_garbage(w);
+	return (struct kev_reflector_input){.event = KEV_REFLECTOR_GARBAGE};
+}
+
+static int on_head(void *context, const struct kev_http_response *response)
+{
+	struct kev_watcher *w = context;
+
+	w->status = response->status;
+	if (!w->watching || w->status != 200)
+		return 0;
+	w->deadline = INT64_MAX;
+	if (w->troubled)
+		kev_log_warning("%s: in sync with the server again", label(w));
+	w->troubled = false;
+	return 0;
+}
+
+static int on_item(void *context, struct kev_str item)
+{
+	struct kev_watcher *w = context;
+
+	w->progress.items++;
+	return kev_ingest_item(w->ingest, item);
+}
+
+/* An ERROR in the stream says what an HTTP status would say. */
+static int on_error_line(struct kev_watcher *w, struct kev_str object)
+{
+	struct kev_reflector_input input = {.event = KEV_REFLECTOR_STATUS, .retry_after = -1};
+	struct kev_status status;
+
+	kev_status_init(&status);
+	if (kev_status_read(&status, object) == 0) {
+		input.status = status.code;
+		input.retry_after = status.retry_after;
+		input.rv_too_large = status.rv_too_large;
+		kev_error_set(&w->why, "%d: %.*s", status.code, (int)status.message.len,
+			status.message.data ? status.message.data : "");
+	} else {
+		input.event = KEV_REFLECTOR_LOST;
+	}
+	kev_status_fini(&status);
+	return stop(w, input);
+}
+
+static int on_line(void *context, struct kev_str text)
+{
+	struct kev_watcher *w = context;
+	struct kev_ingest_line line;
+	int r = kev_ingest_line(w->ingest, text, &line, &w->why);
+
+	if (r == -ENOMEM)
+		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
+	if (r)
+		return stop(w, garbage(w));
+	if (line.type == KEV_ENVELOPE_ERROR)
+		return on_error_line(w, line.object);
+	step(w, (struct kev_reflector_input){
+			.event = KEV_REFLECTOR_LINE, .resource_version = line.resource_version});
+	return 0;
+}
+
+static int on_watch_piece(struct kev_watcher *w, struct kev_str piece)
+{
+	uint64_t skipped = kev_lines_skipped(w->lines);
+	int r = kev_lines_feed(w->lines, piece, on_line, w);
+
+	kev_ingest_skip(w->ingest, kev_lines_skipped(w->lines) - skipped, "a line that is too long");
+	if (r == -ENOMEM && !w->stopped)
+		r = stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
+	return r;
+}
+
+static int on_page_piece(struct kev_watcher *w, struct kev_str piece)
+{
+	size_t oversized = kev_items_oversized(w->items);
+	int r;
+
+	w->progress.last_byte = now(w);
+	r = kev_items_feed(w->items, piece, &w->why);
+
+	kev_ingest_skip(w->ingest, kev_items_oversized(w->items) - oversized, "an object that is too large");
+	if (r == -ENOMEM)
+		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
+	if (r)
+		return stop(w, garbage(w));
+	w->progress.remaining = kev_items_remaining(w->items);
+	return 0;
+}
+
+static int on_body(void *context, struct kev_str piece)
+{
+	struct kev_watcher *w = context;
+
+	if (w->status != 200) {
+		/* The first bytes say what is wrong; the rest may be missing. */
+		(void)kev_buf_append_str(&w->refusal, piece);
+		return 0;
+	}
+	return w->watching ? on_watch_piece(w, piece) : on_page_piece(w, piece);
+}
+
+/* "User "x" cannot list resource "events" …": the server's words, without what we say ourselves. */
+static void explain_denial(struct kev_watcher *w, struct kev_str message)
+{
+	static const char infix[] = " is forbidden: ";
+	const char *at = message.data ? memmem(message.data, message.len, infix, sizeof(infix) - 1) : NULL;
+
+	if (at) {
+		message.len -= (size_t)(at - message.data) + sizeof(infix) - 1;
+		message.data = at + sizeof(infix) - 1;
+	}
+	kev_error_set(&w->why, "%s may not be %s: %.*s", label(w), w->watching ? "watched" : "listed",
+		(int)message.len, message.data ? message.data : "");
+}
+
+static void explain_refusal(struct kev_watcher *w, struct kev_str message)
+{
+	int len = (int)message.len;
+	const char *text = message.data ? message.data : "";
+
+	if (w->status == 403)
+		explain_denial(w, message);
+	else if (w->status == 401)
+		kev_error_set(
+			&w->why, "%s does not accept the credential: 401: %.*s", w->config.server, len, text);
+	else
+		kev_error_set(&w->why, "%s: %s %s: %d: %.*s", w->config.server,
+			w->watching ? "watching" : "listing", label(w), w->status, len, text);
+}
+
+static void on_refusal(struct kev_watcher *w, const struct kev_http_response *response)
+{
+	struct kev_reflector_input input = {.event = KEV_REFLECTOR_STATUS,
+		.status = response->status,
+		.retry_after = response->retry_after};
+	struct kev_status status;
+
+	kev_status_init(&status);
+	if (kev_status_read(&status, kev_buf_str(&w->refusal)) == 0) {
+		input.rv_too_large = status.rv_too_large;
+		if (input.retry_after < 0)
+			input.retry_after = status.retry_after;
+	}
+	explain_refusal(w, kev_buf_str(&status.message));
+	kev_status_fini(&status);
+	input.refreshed = response->status == 401 && kev_http_refresh_credential(w->config.http);
+	end_request(w);
+	step(w, input);
+}
+
+static void on_page_end(struct kev_watcher *w)
+{
+	struct kev_items *items = w->items;
+
+	if (kev_items_finish(items, &w->why) != 0) {
+		end_request(w);
+		step(w, garbage(w));
+		return;
+	}
+	/* The input borrows from the items, and what follows may begin another page. */
+	w->items = NULL;
+	end_request(w);
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_PAGE,
+			.resource_version = kev_items_resource_version(items),
+			.continue_ = kev_items_continue(items)});
+	kev_items_destroy(items);
+}
+
+static void on_done(void *context, const struct kev_http_result *result)
+{
+	struct kev_watcher *w = context;
+	struct kev_reflector_input verdict = w->verdict;
+	bool stopped = w->stopped;
+
+	w->transfer = NULL;
+	if (!stopped && result->error == 0 && result->response.status != 200) {
+		on_refusal(w, &result->response);
+		return;
+	}
+	if (!stopped && result->error == 0 && !w->watching) {
+		on_page_end(w);
+		return;
+	}
+	if (!stopped && result->error)
+		w->why = *result->reason;
+	end_request(w);
+	if (stopped)
+		step(w, verdict);
+	else if (result->error)
+		step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_BROKEN, .error = result->error});
+	else
+		step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_EOF});
+}
+
+static int append_path(const struct kev_watcher *w, struct kev_buf *path)
+{
+	kev_buf_append_c(path, "/api/v1/");
+	if (w->config.namespace_) {
+		kev_buf_append_c(path, "namespaces/");
+		(void)kev_http_append_query(path, kev_str_c(w->config.namespace_));
+		kev_buf_append_char(path, '/');
+	}
+	return kev_buf_append_c(path, resources[w->config.kind].name);
+}
+
+static int append_parameter(struct kev_buf *path, const char *name, struct kev_str value)
+{
+	if (value.len == 0)
+		return path->error;
+	kev_buf_printf(path, "&%s=", name);
+	return kev_http_append_query(path, value);
+}
+
+/* @return 0, -EMSGSIZE or -ENOMEM */
+static int send(struct kev_watcher *w, struct kev_buf *path, unsigned timeout)
+{
+	const struct resource *resource = &resources[w->config.kind];
+	struct kev_http_request request = {
+		.accept = w->watching ? resource->watch_accept : resource->list_accept,
+		/* A server may send a watch as several gzip members, which libcurl does not read. */
+		.gzip = !w->watching,
+		.idle_timeout = w->watching ? 0 : w->config.idle_timeout,
+		.total_timeout = w->watching ? (int)timeout + WATCH_SLACK : 0,
+		.head = on_head,
+		.body = on_body,
+		.done = on_done,
+		.context = w};
+
+	append_parameter(path, "fieldSelector", kev_str_c(w->config.field_selector));
+	request.path = kev_buf_cstr(path);
+	if (path->error || !request.path)
+		return path->error ? path->error : -ENOMEM;
+	w->status = 0;
+	if (!w->watching) {
+		w->items = kev_items_create(on_item, w);
+		if (!w->items)
+			return -ENOMEM;
+	}
+	kev_log_debug("%s: GET %s", label(w), request.path);
+	return kev_http_start(w->config.http, &request, &w->transfer);
+}
+
+static int start_list(struct kev_watcher *w, const struct kev_reflector_action *action)
+{
+	struct kev_buf path;
+	int r;
+
+	kev_buf_init(&path, PATH_MAX_BYTES);
+	w->watching = false;
+	append_path(w, &path);
+	kev_buf_printf(&path, "?limit=%u", action->limit);
+	append_parameter(&path, "continue", action->continue_);
+	append_parameter(&path, "resourceVersion", action->resource_version);
+	r = send(w, &path, 0);
+	kev_buf_fini(&path);
+	return r;
+}
+
+static int start_watch(struct kev_watcher *w, const struct kev_reflector_action *action)
+{
+	struct kev_buf path;
+	int r;
+
+	kev_buf_init(&path, PATH_MAX_BYTES);
+	w->watching = true;
+	w->deadline = now(w) + HEAD_TIMEOUT * KEV_NS_PER_SEC;
+	append_path(w, &path);
+	kev_buf_append_c(&path, "?watch=1&allowWatchBookmarks=true");
+	kev_buf_printf(&path, "&timeoutSeconds=%u", action->timeout);
+	append_parameter(&path, "resourceVersion", action->resource_version);
+	r = send(w, &path, action->timeout);
+	kev_buf_fini(&path);
+	return r;
+}
+
+static int relist_begin(struct kev_watcher *w)
+{
+	w->progress.items = 0;
+	w->progress.remaining = 0;
+	if (w->config.kind == KEV_SCOPE_EVENTS)
+		return kev_intake_relist_begin(w->config.intake, &w->begun);
+	w->begun = kev_store_relist_begin(w->config.store);
+	return 0;
+}
+
+static int relist_end(struct kev_watcher *w)
+{
+	struct kev_str namespace_ = kev_str_c(w->config.namespace_);
+
+	w->progress.remaining = 0;
+	kev_log_info("%s: %zu listed", label(w), w->progress.items);
+	if (w->config.kind == KEV_SCOPE_EVENTS)
+		return kev_intake_relist_end(w->config.intake, namespace_, &w->begun);
+	kev_store_relist_end(w->config.store, w->config.kind, namespace_, w->begun);
+	return 0;
+}
+
+/* The log tells once that something does not work, and once that it works again; what lies in between, only
+ * who asks for it. */
+static void log_failure(struct kev_watcher *w, const struct kev_reflector_input *input,
+	const struct kev_reflector_action *action)
+{
+	enum kev_log_level level = w->troubled ? KEV_LOG_INFO : KEV_LOG_WARNING;
+
+	if (action->denied) {
+		kev_log_warning("%s; only those that events mention are shown", w->why.text);
+	} else if (action->next == KEV_REFLECTOR_WAIT) {
+		kev_log(level, "%s; next try in %.1f s",
+			input->event == KEV_REFLECTOR_LOST ? "out of memory" : w->why.text,
+			(double)action->wait / KEV_NS_PER_SEC);
+		w->troubled = true;
+	} else if (action->next == KEV_REFLECTOR_LIST && w->watching && input->event != KEV_REFLECTOR_TIMER) {
+		kev_log_info("%s: the watch has ended too early; listing anew", label(w));
+	}
+}
+
+static void tell_settled(struct kev_watcher *w)
+{
+	if (w->settled)
+		return;
+	w->settled = true;
+	w->config.settled(w->config.context, w);
+}
+
+static int start_request(struct kev_watcher *w, const struct kev_reflector_action *action)
+{
+	int r;
+
+	if (action->next == KEV_REFLECTOR_WATCH)
+		return start_watch(w, action);
+	r = action->begin ? relist_begin(w) : 0;
+	return r ? r : start_list(w, action);
+}
+
+/* What the first list has failed with. */
+static int result_of(const struct kev_reflector_input *input)
+{
+	if (input->event == KEV_REFLECTOR_BROKEN)
+		return input->error;
+	if (input->event == KEV_REFLECTOR_STATUS && (input->status == 401 || input->status == 403))
+		return -EACCES;
+	if (input->event == KEV_REFLECTOR_STATUS && input->status == 404)
+		return -ENOENT;
+	return -EPROTO;
+}
+
+static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
+	const struct kev_reflector_action *action)
+{
+	int r = action->end ? relist_end(w) : 0;
+
+	w->deadline = INT64_MAX;
+	log_failure(w, input, action);
+	if (action->synced || action->denied)
+		tell_settled(w);
+	switch (action->next) {
+	case KEV_REFLECTOR_GO_ON:
+		return;
+	case KEV_REFLECTOR_LIST:
+	case KEV_REFLECTOR_WATCH:
+		if (r == 0)
+			r = start_request(w, action);
+		if (r) {
+			end_request(w);
+			step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
+		}
+		return;
+	case KEV_REFLECTOR_WAIT:
+		w->deadline = input->now + action->wait;
+		return;
+	case KEV_REFLECTOR_FAIL:
+		w->config.failed(w->config.context, w, result_of(input), &w->why);
+		return;
+	}
+}
+
+/* Tell the reflector, and do what it says. The request that the input is about has ended, but for a LINE. */
+static void step(struct kev_watcher *w, struct kev_reflector_input input)
+{
+	struct kev_reflector_action action;
+
+	input.now = now(w);
+	kev_reflector_step(w->reflector, &input, &action);
+	if (input.event == KEV_REFLECTOR_PAGE &&
+		(action.next == KEV_REFLECTOR_FAIL || action.next == KEV_REFLECTOR_WAIT)) {
+		kev_error_set(&w->why, "a list without a usable resourceVersion or continue token");
+		explain_garbage(w);
+	}
+	if (action.next != KEV_REFLECTOR_GO_ON)
+		act(w, &input, &action);
+}
+
+void kev_watcher_start(struct kev_watcher *w)
+{
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_START});
+}
+
+int64_t kev_watcher_deadline(const struct kev_watcher *w)
+{
+	return w->deadline;
+}
+
+void kev_watcher_tick(struct kev_watcher *w, int64_t at)
+{
+	if (at < w->deadline)
+		return;
+	w->deadline = INT64_MAX;
+	if (!w->transfer) {
+		step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_TIMER});
+		return;
+	}
+	end_request(w);
+	kev_error_set(
+		&w->why, "%s: no answer to a watch of %s for %d s", w->config.server, label(w), HEAD_TIMEOUT);
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_BROKEN, .error = -ETIMEDOUT});
+}
+
+void kev_watcher_relist(struct kev_watcher *w)
+{
+	end_request(w);
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
+}
+
+enum kev_scope_kind kev_watcher_kind(const struct kev_watcher *w)
+{
+	return w->config.kind;
+}
+
+void kev_watcher_progress(const struct kev_watcher *w, struct kev_watcher_progress *out)
+{
+	*out = w->progress;
+}
+
+const struct kev_error *kev_watcher_why(const struct kev_watcher *w)
+{
+	return &w->why;
+}

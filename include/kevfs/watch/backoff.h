@@ -1,0 +1,37 @@
+#ifndef KEVFS_WATCH_BACKOFF_H
+#define KEVFS_WATCH_BACKOFF_H
+
+#include <stdint.h>
+
+/** Why one waits before the next try. */
+enum kev_backoff_cause {
+	KEV_BACKOFF_OVERLOAD,    /**< the server answers that it cannot (429, 5xx): waits grow to 30 s */
+	KEV_BACKOFF_UNREACHABLE, /**< no server answers: waits grow to 4 s, so that its return is soon seen */
+};
+
+/**
+ * How long to wait between tries: 0.8 s, doubled each time, times a random factor in [1, 2), so that the
+ * clients of a server that comes back do not come all at once. Two minutes without a wait start it over.
+ * Source: client-go tools/cache/reflector.go (800 ms, factor 2, jitter 1, reset after 2 min).
+ */
+struct kev_backoff {
+	unsigned tries; /**< since it started over */
+	int64_t until;  /**< monotonic ns; when the last wait ends */
+};
+
+/** Longest waits, in ns. */
+#define KEV_BACKOFF_OVERLOAD_MAX 30000000000LL
+#define KEV_BACKOFF_UNREACHABLE_MAX 4000000000LL
+
+void kev_backoff_init(struct kev_backoff *backoff);
+
+/**
+ * @param now          monotonic ns
+ * @param retry_after  what the server asked for, in seconds, or -1: it wins, and is not jittered
+ * @param random       any 32 random bits
+ * @return ns to wait from now
+ */
+int64_t kev_backoff_next(struct kev_backoff *backoff, enum kev_backoff_cause cause, int64_t now,
+	int retry_after, uint32_t random);
+
+#endif

@@ -1,0 +1,69 @@
+#ifndef KEVFS_WATCH_WATCHER_H
+#define KEVFS_WATCH_WATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kevfs/base/clock.h"
+#include "kevfs/base/error.h"
+#include "kevfs/cluster/http.h"
+#include "kevfs/store/store.h"
+#include "kevfs/watch/intake.h"
+
+/**
+ * Keeps one resource of the store equal to the server's: does with http what a reflector says, and carries
+ * list items and watch lines into the store. Used by the feed's thread only.
+ */
+struct kev_watcher;
+
+struct kev_watcher_config {
+	struct kev_http *http; /**< borrowed, must outlive it, like all below */
+	const struct kev_clock *clock;
+	struct kev_store *store;
+	struct kev_intake *intake;  /**< of events */
+	const char *server;         /**< for messages: its URL */
+	enum kev_scope_kind kind;   /**< events, pods or namespaces */
+	const char *namespace_;     /**< only this one's; NULL: all */
+	const char *field_selector; /**< or NULL */
+	int idle_timeout;           /**< seconds without a byte of a list that break it off */
+	bool patient;               /**< as kev_reflector_config */
+	uint32_t (*random)(void *context);
+	/** The first list is complete, or the server does not permit what is optional (pods, namespaces). */
+	void (*settled)(void *context, struct kev_watcher *watcher);
+	/** The first list has failed for good. */
+	void (*failed)(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why);
+	void *context;
+};
+
+/** @return new, or NULL on ENOMEM */
+struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config);
+
+/** Ends what is under way; no callback comes any more. */
+void kev_watcher_destroy(struct kev_watcher *watcher);
+
+/** Begin. Callbacks come from here on, also from inside. */
+void kev_watcher_start(struct kev_watcher *watcher);
+
+/** When kev_watcher_tick() has something to do: monotonic ns, INT64_MAX for never. */
+int64_t kev_watcher_deadline(const struct kev_watcher *watcher);
+void kev_watcher_tick(struct kev_watcher *watcher, int64_t now);
+
+/** Something that came from it was lost: list anew. */
+void kev_watcher_relist(struct kev_watcher *watcher);
+
+/** What it watches. */
+enum kev_scope_kind kev_watcher_kind(const struct kev_watcher *watcher);
+
+/** How far the list is. */
+struct kev_watcher_progress {
+	size_t items;      /**< of this list so far */
+	size_t remaining;  /**< as the server estimates */
+	int64_t last_byte; /**< monotonic ns of the last piece of a page; 0: none yet */
+};
+void kev_watcher_progress(const struct kev_watcher *watcher, struct kev_watcher_progress *out);
+
+/** Why the last request failed; an empty text where none did. Borrowed. */
+const struct kev_error *kev_watcher_why(const struct kev_watcher *watcher);
+
+#endif

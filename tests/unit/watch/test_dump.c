@@ -1,0 +1,178 @@
+#include "sample.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kevfs/base/log.h"
+#include "kevfs/watch/dump.h"
+
+struct world {
+	struct sample sample;
+	char path[64];
+};
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	assert_non_null(world);
+	sample_init(&world->sample);
+	snprintf(world->path, sizeof(world->path), "/tmp/kevfs-test-dump-XXXXXX");
+	*state = world;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+
+	unlink(world->path);
+	sample_fini(&world->sample);
+	free(world);
+	return 0;
+}
+
+static FILE *create_file(struct world *world)
+{
+	int fd = mkstemp(world->path);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+
+	assert_non_null(file);
+	return file;
+}
+
+static int load(struct world *world, const char *text, struct kev_error *error)
+{
+	FILE *file = create_file(world);
+
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	return kev_dump_load(world->path, world->sample.store, error);
+}
+
+static int check_ctime(void *context, struct kev_event *e)
+{
+	(void)context;
+	assert_int_equal(kev_event_ctime(e), NOON - 3600 * KEV_NS_PER_SEC + 7);
+	return 0;
+}
+
+static void test_load_kubectl_list(void **state)
+{
+	const struct kev_store_visitor visitor = {.event = check_ctime};
+	struct world *world = *state;
+	struct kev_error error = {""};
+	char text[2048];
+
+	/* kubectl sorts keys: the kind stands behind the items. */
+	snprintf(text, sizeof(text),
+		"{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n%s\n    ],\n    \"kind\": \"List\",\n"
+		"    \"metadata\": {\"resourceVersion\": \"\"}\n}\n",
+		sample_event("a", "7", "Pod"));
+	assert_int_equal(load(world, text, &error), 0);
+	assert_string_equal(sample_changes(&world->sample), "+a@7");
+	assert_string_equal(error.text, "");
+	assert_int_equal(kev_store_walk(world->sample.store, &visitor), 0);
+}
+
+static void test_load_server_list(void **state)
+{
+	struct world *world = *state;
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		"{\"kind\":\"EventList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"9\"},"
+		"\"items\":[%s,%s]}",
+		sample_event("a", "7", "Pod"), sample_event("b", "8", "Pod"));
+	assert_int_equal(load(world, text, NULL), 0);
+	assert_string_equal(sample_changes(&world->sample), "+a@7 +b@8");
+}
+
+static void test_load_empty_list(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(load(world, "{\"kind\":\"List\",\"items\":[]}", NULL), 0);
+	assert_string_equal(sample_changes(&world->sample), "");
+}
+
+static void test_load_leaves_out_others(void **state)
+{
+	struct world *world = *state;
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		"{\"items\":[{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"}},%s,{\"kind\":\"Event\"},{},"
+		"{\"metadata\":{\"name\":\"n\"},\"count\":1e999},%s]}",
+		sample_event("a", "7", "Pod"), sample_event("b", "8", "Pod"));
+	assert_int_equal(load(world, text, NULL), 0);
+	assert_string_equal(sample_changes(&world->sample), "+a@7 +b@8");
+}
+
+static void test_load_no_list(void **state)
+{
+	static const char *const texts[] = {"", "x", "[]", "{}", "null", "{\"items\":7}", "{\"items\":[7]}",
+		"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}", "{\"items\":[]",
+		"{\"items\":[{\"a\":1}", "{\"items\":[]} x"};
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(texts); i++) {
+		struct world *world = *state;
+		struct kev_error error = {""};
+
+		assert_int_equal(load(world, texts[i], &error), -EINVAL);
+		/* Which file it was. */
+		assert_int_equal(strncmp(error.text, world->path, strlen(world->path)), 0);
+		assert_true(strlen(error.text) > strlen(world->path) + 2);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+static void test_load_no_file(void **state)
+{
+	struct world *world = *state;
+	struct kev_error error = {""};
+
+	assert_int_equal(kev_dump_load("/nonexistent/dump", world->sample.store, &error), -ENOENT);
+	assert_string_equal(error.text, "/nonexistent/dump: No such file or directory");
+	assert_int_equal(kev_dump_load("/", world->sample.store, &error), -EISDIR);
+	assert_string_equal(error.text, "/: Is a directory");
+}
+
+/* Larger than what is read at once, and larger than what is held. */
+static void test_load_large(void **state)
+{
+	struct world *world = *state;
+	FILE *file = create_file(world);
+	struct kev_store_counts counts;
+	char name[32];
+
+	fputs("{\"items\":[", file);
+	for (int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		fprintf(file, "%s%s", i ? ",\n" : "", sample_event(name, "7", "Pod"));
+	}
+	fputs("]}", file);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(kev_dump_load(world->path, world->sample.store, NULL), 0);
+	kev_store_counts(world->sample.store, &counts);
+	assert_int_equal(counts.events, 20000);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_load_kubectl_list),
+		TEST(test_load_server_list),
+		TEST(test_load_empty_list),
+		TEST(test_load_leaves_out_others),
+		TEST(test_load_no_list),
+		TEST(test_load_no_file),
+		TEST(test_load_large),
+	};
+
+	kev_log_set_level(KEV_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
