@@ -91,8 +91,8 @@ static bool parse_network(struct kev_str text, struct address *network, size_t *
 /* Take ":port" off, where there is exactly one, or brackets before it. */
 static struct kev_str split_port(struct kev_str *entry)
 {
-	const char *colon = memrchr(entry->data, ':', entry->len);
-	const char *bracket = memrchr(entry->data, ']', entry->len);
+	const char *colon = entry->data ? memrchr(entry->data, ':', entry->len) : NULL;
+	const char *bracket = entry->data ? memrchr(entry->data, ']', entry->len) : NULL;
 	struct kev_str port = KEV_STR("");
 
 	if (colon && ((bracket && colon == bracket + 1) ||
