@@ -33,7 +33,7 @@ static int set_text(const char *field, struct kev_str text, char **out, struct k
 		return 0;
 	if (refuse_nul(field, text, error))
 		return -EINVAL;
-	*out = strndup(text.data, text.len);
+	*out = kev_str_dup(text);
 	return *out ? 0 : -ENOMEM;
 }
 

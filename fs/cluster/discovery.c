@@ -111,7 +111,7 @@ static int add_page(struct kev_discovery *d, const char *path, struct kev_str gr
 	page->discovery = d;
 	kev_buf_init(&page->body, BODY_MAX);
 	page->path = strdup(path);
-	page->group = strndup(group.len ? group.data : "", group.len);
+	page->group = kev_str_dup(group);
 	if (!page->path || !page->group) {
 		destroy_page(page);
 		return -ENOMEM;

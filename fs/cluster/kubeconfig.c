@@ -249,7 +249,7 @@ static bool is_repeated(const char *list, const char *at, size_t len)
 
 static int add_element(struct sources *sources, struct kev_str element, struct kev_error *error)
 {
-	char *path = strndup(element.data, element.len);
+	char *path = kev_str_dup(element);
 	int r = path ? add_source(sources, path, false, error) : -ENOMEM;
 
 	free(path);

@@ -62,7 +62,7 @@ static struct kev_str bare_host(const struct parts *parts)
 
 static char *lower_copy(struct kev_str s)
 {
-	char *copy = strndup(s.data, s.len);
+	char *copy = kev_str_dup(s);
 
 	for (char *c = copy; c && *c; c++) {
 		if (*c >= 'A' && *c <= 'Z')

@@ -89,7 +89,7 @@ static int set_namespace(
 	}
 	name = kev_file_trim(kev_buf_str(&text));
 	if (name.len) {
-		config->namespace_ = strndup(name.data, name.len);
+		config->namespace_ = kev_str_dup(name);
 		r = config->namespace_ ? 0 : -ENOMEM;
 	}
 	kev_buf_fini(&text);

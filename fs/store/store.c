@@ -224,9 +224,9 @@ static void append_object(struct kev_store *store, enum kev_scope_kind kind, con
 		.present = present,
 		.when = when};
 
-	change.name = strndup(key.name.data, key.name.len);
+	change.name = kev_str_dup(key.name);
 	if (kind == KEV_SCOPE_PODS)
-		change.namespace_ = strndup(key.namespace_.data, key.namespace_.len);
+		change.namespace_ = kev_str_dup(key.namespace_);
 	if (change.name && (change.namespace_ || kind != KEV_SCOPE_PODS)) {
 		kev_changes_append(store->changes, &change);
 		return;

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 /**
@@ -35,6 +36,19 @@ static inline int kev_str_cmp(struct kev_str a, struct kev_str b)
 	int r = n ? memcmp(a.data, b.data, n) : 0;
 
 	return r ? r : (a.len > b.len) - (a.len < b.len);
+}
+
+/** @return new: a C string that ends at s's end, or at a NUL in it; NULL on ENOMEM */
+static inline char *kev_str_dup(struct kev_str s)
+{
+	char *copy = malloc(s.len + 1);
+
+	if (!copy)
+		return NULL;
+	if (s.len)
+		memcpy(copy, s.data, s.len);
+	copy[s.len] = '\0';
+	return copy;
 }
 
 static inline bool kev_str_starts(struct kev_str s, struct kev_str prefix)
