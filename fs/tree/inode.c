@@ -9,7 +9,8 @@
 
 struct kev_inode {
 	uint64_t node;
-	uint64_t lookups;
+	uint64_t lookups : 63;
+	uint64_t in_flight : 1;
 	struct kev_place place;
 };
 
@@ -194,6 +195,7 @@ int kev_inodes_take(struct kev_inodes *inodes, struct kev_place place, uint64_t 
 		add(&inodes->by_place, inodes->salt, inode);
 	}
 	inode->lookups++;
+	inode->in_flight = 1;
 	*node = inode->node;
 	return 0;
 }
@@ -222,6 +224,16 @@ uint64_t kev_inode_node(const struct kev_inode *inode)
 struct kev_place kev_inode_place(const struct kev_inode *inode)
 {
 	return inode->place;
+}
+
+bool kev_inode_in_flight(const struct kev_inode *inode)
+{
+	return inode->in_flight;
+}
+
+void kev_inode_landed(struct kev_inode *inode)
+{
+	inode->in_flight = 0;
 }
 
 size_t kev_inodes_count(const struct kev_inodes *inodes)

@@ -206,23 +206,23 @@ static int decide(struct kev_resource_names *names, const struct kev_kinds *kind
 	struct kev_str kind, bool *known)
 {
 	struct kev_str group, plural;
+	int r;
 
 	kev_buf_clear(&names->name);
 	*known = kev_kinds_find(kinds, api_version, kind, &group, &plural);
 	if (*known) {
-		kev_path_append_resource(&names->name, group, plural);
+		r = kev_path_append_resource(&names->name, group, plural);
 		if (kev_kinds_group_is_bare(group))
 			group = KEV_STR("");
 		kind = plural;
 	} else {
 		group = kev_kinds_group_of(api_version);
-		kev_path_append_kind(&names->name, group, kind, group.len == 0 && is_like_plural(kind));
+		r = kev_path_append_kind(&names->name, group, kind, group.len == 0 && is_like_plural(kind));
 	}
-	if (!names->name.error && is_taken(names, !*known)) {
-		kev_buf_clear(&names->name);
-		kev_path_append_kind(&names->name, group, kind, true);
-	}
-	return names->name.error ? -ENOMEM : 0;
+	if (r || !is_taken(names, !*known))
+		return r;
+	kev_buf_clear(&names->name);
+	return kev_path_append_kind(&names->name, group, kind, true);
 }
 
 static int remember(struct kev_resource_names *names, bool known, struct kev_resource_name **out)

@@ -53,8 +53,8 @@ static struct kev_stale *find(struct kev_stale_batch *batch, enum kev_stale_kind
 	return NULL;
 }
 
-void kev_stale_entry(struct kev_stale_batch *batch, const struct kev_inodes *inodes,
-	struct kev_place directory, struct kev_str name)
+void kev_stale_entry(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory,
+	struct kev_str name)
 {
 	const struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
 
@@ -62,14 +62,27 @@ void kev_stale_entry(struct kev_stale_batch *batch, const struct kev_inodes *ino
 		append(batch, KEV_STALE_ENTRY, kev_inode_node(inode), name);
 }
 
-void kev_stale_listing(
-	struct kev_stale_batch *batch, const struct kev_inodes *inodes, struct kev_place directory)
+/* Whatever reply has the directory's old attributes: it is taken in before what follows. */
+static void append_barrier(struct kev_stale_batch *batch, struct kev_inodes *inodes,
+	struct kev_place directory, struct kev_inode *inode)
 {
-	const struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
+	if (!kev_inode_in_flight(inode))
+		return;
+	kev_inode_landed(inode);
+	/* A reply that the kernel awaits in the parent keeps the parent known. */
+	if (directory.role->parent)
+		kev_stale_entry(
+			batch, inodes, directory.role->parent(directory.item), KEV_STR(KEV_STALE_BARRIER));
+}
+
+void kev_stale_listing(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory)
+{
+	struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
 	struct kev_stale *same;
 
 	if (!inode || find(batch, KEV_STALE_LISTING, kev_inode_node(inode)))
 		return;
+	append_barrier(batch, inodes, directory, inode);
 	same = find(batch, KEV_STALE_ATTR, kev_inode_node(inode));
 	if (same)
 		same->kind = KEV_STALE_LISTING;
@@ -77,14 +90,15 @@ void kev_stale_listing(
 		append(batch, KEV_STALE_LISTING, kev_inode_node(inode), KEV_STR(""));
 }
 
-void kev_stale_attr(
-	struct kev_stale_batch *batch, const struct kev_inodes *inodes, struct kev_place directory)
+void kev_stale_attr(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory)
 {
-	const struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
+	struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
 
-	if (inode && !find(batch, KEV_STALE_LISTING, kev_inode_node(inode)) &&
-		!find(batch, KEV_STALE_ATTR, kev_inode_node(inode)))
-		append(batch, KEV_STALE_ATTR, kev_inode_node(inode), KEV_STR(""));
+	if (!inode || find(batch, KEV_STALE_LISTING, kev_inode_node(inode)) ||
+		find(batch, KEV_STALE_ATTR, kev_inode_node(inode)))
+		return;
+	append_barrier(batch, inodes, directory, inode);
+	append(batch, KEV_STALE_ATTR, kev_inode_node(inode), KEV_STR(""));
 }
 
 void kev_stale_deliver(struct kev_stale_batch *batch, kev_tree_stale_fn *stale, void *context)

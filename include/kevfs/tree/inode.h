@@ -30,18 +30,23 @@
  *   moves to where the inode is found again.
  *
  * Lookup counts. Each entry given out counts one, before the reply is sent; a reply that fails is undone with
- * a FORGET of our own. So "count > 0" means: the kernel knows it, or a reply that says so is on its way. A
- * change must therefore name every directory with a count, and the kernel may answer ENOENT to that in two
- * cases that cannot be told apart from here: it has forgotten (and the FORGET is queued), which is fine, or
- * the reply is on its way and will bring attributes from before the change, to stay for ever.
+ * a FORGET of our own. So "count > 0" means: the kernel knows it, or a reply that says so is on its way, and
+ * a change must name every node with a count. The reply on its way is the danger: it carries names and
+ * attributes from before the change, which the kernel would keep for ever, and to a notification about an
+ * inode that it does not know yet (or, as memory is short, does not know any more) it says ENOENT and forgets
+ * it.
  *
- * - For ENTRY the kernel itself sees to it (up to Linux 6.18): inval_entry takes the parent's lock, which
- *   LOOKUP and READDIRPLUS in that parent hold until their reply is taken in. Nothing in flight survives it.
- * - For LISTING and ATTR whoever notifies repeats what was answered with ENOENT for as long as the tree knows
- *   the node (kev_tree_getattr). Once the inode is there, the kernel's own attribute versions reject every
- *   reply that was under way when the notification came. The alternative, an ENTRY in the parent as a barrier
- *   before each, would make every update of an event wait for the readers of the directory above its object
- *   (150,000 pods, listed by anyone), which the repetition does not.
+ * - For names the kernel sees to it: inval_entry takes the directory's lock, which LOOKUP and READDIRPLUS
+ * hold until their reply is taken in. Nothing in flight survives it.
+ * - For the attributes of a directory, an inval_entry in its parent does the same, of any name, also of one
+ * that never was. So where the number was given out since the last change (in flight, for all we know),
+ * LISTING and ATTR are preceded by an ENTRY of KEV_STALE_BARRIER in the parent. In the usual storm of changes
+ * nobody looks the same directories up between two of them, and nothing is preceded by anything.
+ * - A file's attributes never change, and GETATTR is no danger: its inode is known, and the kernel rejects
+ * what was under way when a notification came.
+ *
+ * From Linux 6.19 on inval_entry of a name that is not cached does not take the lock any more. There it
+ * helps, for attributes, to repeat what is answered with ENOENT for as long as the tree knows the node.
  *
  * All functions are called under the tree's lock.
  */
@@ -68,6 +73,10 @@ void kev_inodes_forget(struct kev_inodes *inodes, uint64_t node, uint64_t count)
 
 uint64_t kev_inode_node(const struct kev_inode *inode);
 struct kev_place kev_inode_place(const struct kev_inode *inode);
+
+/** Was it given out since kev_inode_landed(), so that a reply with its attributes may be on its way? */
+bool kev_inode_in_flight(const struct kev_inode *inode);
+void kev_inode_landed(struct kev_inode *inode);
 
 /** How many are known, the root among them. */
 size_t kev_inodes_count(const struct kev_inodes *inodes);

@@ -15,9 +15,9 @@
 struct kev_stale_batch;
 
 /** A batch holds so many, and one change adds at most that many: a move of the last event of the last object
- * of a resource, or the end of a namespace, is 20 or so. */
+ * of a resource, or the end of a namespace, is 30 or so. */
 #define KEV_STALE_BATCH_MAX 128
-#define KEV_STALE_CHANGE_MAX 32
+#define KEV_STALE_CHANGE_MAX 48
 
 /** @return new and empty, or NULL on ENOMEM */
 struct kev_stale_batch *kev_stale_batch_create(void);
@@ -27,16 +27,14 @@ void kev_stale_batch_destroy(struct kev_stale_batch *batch);
 bool kev_stale_batch_full(const struct kev_stale_batch *batch);
 
 /** What the name means in that directory. */
-void kev_stale_entry(struct kev_stale_batch *batch, const struct kev_inodes *inodes,
-	struct kev_place directory, struct kev_str name);
+void kev_stale_entry(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory,
+	struct kev_str name);
 
-/** The directory's listing, and so its attributes. */
-void kev_stale_listing(
-	struct kev_stale_batch *batch, const struct kev_inodes *inodes, struct kev_place directory);
+/** The directory's listing, and so its attributes; behind a barrier if these may be in flight. */
+void kev_stale_listing(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory);
 
-/** The directory's attributes alone. */
-void kev_stale_attr(
-	struct kev_stale_batch *batch, const struct kev_inodes *inodes, struct kev_place directory);
+/** The directory's attributes alone; likewise. */
+void kev_stale_attr(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory);
 
 /** Deliver all, in order, and empty the batch. Without the lock. @param stale  NULL: nobody wants to know */
 void kev_stale_deliver(struct kev_stale_batch *batch, kev_tree_stale_fn *stale, void *context);

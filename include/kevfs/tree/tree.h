@@ -102,6 +102,9 @@ struct kev_tree_usage {
 };
 void kev_tree_usage(struct kev_tree *tree, struct kev_tree_usage *out);
 
+/** No entry is ever called that ('%' stands before two digits, a '~', a '.' or nothing: path.h). */
+#define KEV_STALE_BARRIER "%!"
+
 /** Room for a file name and its NUL. */
 #define KEV_STALE_NAME_SIZE 256
 
@@ -121,9 +124,8 @@ struct kev_stale {
 
 /**
  * Called for each thing that went stale, in order, WITHOUT the tree's lock, after the tree has changed. Only
- * nodes that the kernel knows are named; or is about to know: where it answers ENOENT to a LISTING or an ATTR,
- * a reply with the old attributes may be on its way, and the same must be said again for as long as
- * kev_tree_getattr() finds the node (inode.h says why).
+ * nodes that the kernel knows, or is about to know, are named. The order matters: an ENTRY may stand there
+ * for the lock that it takes (inode.h says why), so one is finished before the next begins.
  */
 typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
 
@@ -136,8 +138,9 @@ int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size
 	kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
 /**
- * Make the tree equal to the store, as a diff. The same in all else. Until the first resync is complete nobody
- * looks further than at the root's attributes: there is nothing yet that an answer could be right about.
+ * Make the tree equal to the store, as a diff. The same in all else. Until the first resync is complete
+ * nobody looks further than at the root's attributes: there is nothing yet that an answer could be right
+ * about.
  */
 int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 

@@ -1,0 +1,523 @@
+/*
+ * The heart of kevfs: whatever happens, in whatever order, the tree is what the cluster is, and nothing that
+ * the kernel keeps for ever is stale. Random changes go to a store and to a naive model; the tree follows the
+ * store and must look like the model; a simulated kernel caches, races and forgets.
+ *
+ * KEV_TEST_SEED=n and KEV_TEST_STEPS=n run something else than the usual.
+ */
+#include "simulated_kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kevfs/base/defs.h"
+#include "kevfs/base/num.h"
+#include "kevfs/tree/internal.h"
+#include "kevfs/tree/path.h"
+
+static const char *const namespaces[] = {"shop", "x.kevfs", "n2"};
+
+static const char *const objects[] = {"web", "x:y", "..", "a/b"};
+
+/* Kinds, and where they stand. */
+static const struct {
+	const char *api_version, *kind, *directory;
+} kinds[] = {
+	{"v1", "Pod", "pods"},
+	{"v1", "Node", "nodes"},
+	{"", "Deployment", "deployments"},
+	{"x.y/v1", "Gizmo", "Gizmo.x.y"},
+	{"v1", "events", "%65%76ents"},
+};
+
+static const char *const names[] = {"a", "web.17f82d400041d81f", "x/y", ".", "events", "b", "c", "d", "e",
+	"f",
+	"long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-"
+	"long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-"
+	"long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-"
+	"long"};
+
+#define NAMESPACES KEV_ARRAY_LEN(namespaces)
+#define OBJECTS KEV_ARRAY_LEN(objects)
+#define KINDS KEV_ARRAY_LEN(kinds)
+#define NAMES KEV_ARRAY_LEN(names)
+
+struct model {
+	struct world *world;
+	struct simulated_kernel *kernel;
+	uint64_t random;
+	struct {
+		bool present;
+		bool pods[OBJECTS];
+		struct {
+			struct kev_event *event; /* the store's; NULL: none */
+			size_t kind, object;
+		} events[NAMES];
+	} namespaces[NAMESPACES];
+};
+
+static size_t below(struct model *model, size_t limit)
+{
+	return simulated_random(&model->random) % limit;
+}
+
+/* Changes of the cluster. */
+
+static void change_event(struct model *model, size_t ns)
+{
+	size_t name = below(model, NAMES), uid = below(model, 8) == 0;
+	struct world_event event = {
+		.namespace_ = kev_str_c(namespaces[ns]),
+		.name = kev_str_c(names[name]),
+		.uid = uid ? KEV_STR("other") : KEV_STR("usual"),
+	};
+
+	if (model->namespaces[ns].events[name].event && below(model, 3) == 0) {
+		kev_store_delete(model->world->store, event.namespace_, event.name);
+		model->namespaces[ns].events[name].event = NULL;
+		return;
+	}
+	/* Mostly an update stays with its object. */
+	if (!model->namespaces[ns].events[name].event || below(model, 4) == 0) {
+		model->namespaces[ns].events[name].kind = below(model, KINDS);
+		model->namespaces[ns].events[name].object = below(model, OBJECTS);
+	}
+	event.api_version = kev_str_c(kinds[model->namespaces[ns].events[name].kind].api_version);
+	event.kind = kev_str_c(kinds[model->namespaces[ns].events[name].kind].kind);
+	event.object = kev_str_c(objects[model->namespaces[ns].events[name].object]);
+	model->namespaces[ns].events[name].event = world_put(model->world, &event, KEV_ORIGIN_LIVE);
+}
+
+static void change_pod(struct model *model, size_t ns)
+{
+	size_t object = below(model, OBJECTS);
+	struct kev_str namespace_ = kev_str_c(namespaces[ns]), name = kev_str_c(objects[object]);
+
+	model->namespaces[ns].pods[object] = below(model, 2);
+	if (model->namespaces[ns].pods[object])
+		assert_int_equal(kev_store_put_pod(model->world->store, namespace_, name,
+					 (int64_t)below(model, 2000000000) * WORLD_SECOND),
+			0);
+	else
+		kev_store_delete_pod(model->world->store, namespace_, name);
+}
+
+static void change_namespace(struct model *model, size_t ns)
+{
+	model->namespaces[ns].present = below(model, 2);
+	if (model->namespaces[ns].present)
+		assert_int_equal(kev_store_put_namespace(model->world->store, kev_str_c(namespaces[ns]),
+					 (int64_t)below(model, 2000000000) * WORLD_SECOND),
+			0);
+	else
+		kev_store_delete_namespace(model->world->store, kev_str_c(namespaces[ns]));
+}
+
+static void change_something(struct model *model)
+{
+	size_t ns = below(model, NAMESPACES);
+
+	/* The clock stands, runs, and sometimes jumps back. */
+	model->world->now += (int64_t)below(model, 3) * 1000;
+	if (below(model, 200) == 0)
+		model->world->now -= (int64_t)below(model, 100) * WORLD_SECOND;
+	switch (below(model, 8)) {
+	case 0:
+		change_pod(model, ns);
+		break;
+	case 1:
+		change_namespace(model, ns);
+		break;
+	default:
+		change_event(model, ns);
+	}
+}
+
+/* The tree follows. */
+
+static void follow(struct model *model)
+{
+	struct kev_tree *tree = model->world->tree;
+	struct kev_change changes[64];
+	bool resync = false;
+	size_t count;
+
+	count = kev_changes_take(model->world->changes, changes, KEV_ARRAY_LEN(changes), 0, &resync);
+	/* The journal is whole; but one that overflowed, or that a resync overtook, must do as well. */
+	if (resync || below(model, 30) == 0) {
+		if (below(model, 2))
+			change_something(model);
+		assert_int_equal(kev_tree_resync(tree, simulated_kernel_notify, model->kernel), 0);
+	} else if (below(model, 60) == 0) {
+		assert_int_equal(kev_tree_resync(tree, simulated_kernel_notify, model->kernel), 0);
+		for (size_t i = 0; i < count; i++)
+			kev_change_fini(&changes[i]);
+		count = 0;
+	}
+	assert_int_equal(kev_tree_apply(tree, changes, count, simulated_kernel_notify, model->kernel), 0);
+	for (size_t i = 0; i < count; i++)
+		kev_change_fini(&changes[i]);
+}
+
+static void follow_all(struct model *model)
+{
+	world_carry(model->world, simulated_kernel_notify, model->kernel);
+}
+
+/* What the tree should be: a line for everything, sorted. */
+
+struct lines {
+	struct kev_buf text;
+	char *line[4000];
+	size_t count;
+};
+
+static void add_line(
+	struct lines *lines, const char *path, char type, uint32_t nlink, uint64_t size, int64_t ctime)
+{
+	struct kev_buf line;
+
+	kev_buf_init(&line, 10000);
+	kev_buf_printf(
+		&line, "%s %c %u %llu %lld\n", path, type, nlink, (unsigned long long)size, (long long)ctime);
+	lines->line[lines->count] = strdup(kev_buf_cstr(&line));
+	assert_non_null(lines->line[lines->count++]);
+	kev_buf_fini(&line);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void join(struct lines *lines)
+{
+	qsort(lines->line, lines->count, sizeof(*lines->line), by_text);
+	kev_buf_init(&lines->text, 10000000);
+	for (size_t i = 0; i < lines->count; i++) {
+		kev_buf_append_c(&lines->text, lines->line[i]);
+		free(lines->line[i]);
+	}
+	assert_non_null(kev_buf_cstr(&lines->text));
+}
+
+/* "before/name", each name escaped by path.h (which has its own tests). */
+static char *joined(const char *before, int (*append)(struct kev_buf *, struct kev_str), const char *name)
+{
+	struct kev_buf path;
+	char *text;
+
+	kev_buf_init(&path, 10000);
+	kev_buf_printf(&path, "%s/", before);
+	assert_int_equal(append(&path, kev_str_c(name)), 0);
+	text = strdup(kev_buf_cstr(&path));
+	assert_non_null(text);
+	kev_buf_fini(&path);
+	return text;
+}
+
+static int append_object(struct kev_buf *out, struct kev_str name)
+{
+	return kev_path_append_object(out, KEV_STR(""), KEV_STR(""), name);
+}
+
+static int append_verbatim(struct kev_buf *out, struct kev_str name)
+{
+	return kev_buf_append_str(out, name);
+}
+
+static uint32_t expect_events(struct model *model, struct lines *lines, const char *directory, size_t ns,
+	size_t kind, size_t object, bool all)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < NAMES; i++) {
+		const struct kev_event *event = model->namespaces[ns].events[i].event;
+		char *path;
+
+		if (!event || (!all && (model->namespaces[ns].events[i].kind != kind ||
+					       model->namespaces[ns].events[i].object != object)))
+			continue;
+		path = joined(directory, kev_path_append_event, names[i]);
+		add_line(lines, path, 'f', 1, kev_event_size(event), kev_event_ctime(event));
+		free(path);
+		count++;
+	}
+	return count;
+}
+
+static uint32_t expect_objects(
+	struct model *model, struct lines *lines, const char *resource, size_t ns, size_t kind)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < OBJECTS; i++) {
+		char *object = joined(resource, append_object, objects[i]);
+		char *events = joined(object, append_verbatim, "events");
+
+		if (expect_events(model, lines, events, ns, kind, i, false) ||
+			(kind == 0 && model->namespaces[ns].pods[i])) {
+			add_line(lines, object, 'd', 3, 0, 0);
+			add_line(lines, events, 'd', 2, 0, 0);
+			count++;
+		}
+		free(object);
+		free(events);
+	}
+	return count;
+}
+
+static bool expect_namespace(struct model *model, struct lines *lines, size_t ns)
+{
+	char *path = joined("", kev_path_append_namespace, namespaces[ns]);
+	char *hidden = joined("/.kevfs/namespaces", kev_path_append_namespace, namespaces[ns]);
+	char *link = joined(path, append_verbatim, "events"),
+	     *all = joined(hidden, append_verbatim, "events");
+	uint32_t resources = 0;
+	bool there;
+
+	for (size_t kind = 0; kind < KINDS; kind++) {
+		char *resource = joined(path, append_verbatim, kinds[kind].directory);
+		uint32_t count = expect_objects(model, lines, resource, ns, kind);
+
+		if (count) {
+			add_line(lines, resource, 'd', 2 + count, 0, 0);
+			resources++;
+		}
+		free(resource);
+	}
+	there = resources || model->namespaces[ns].present;
+	if (there) {
+		add_line(lines, path, 'd', 2 + resources, 0, 0);
+		add_line(lines, link, 'l', 1, strlen("../.kevfs/namespaces//events") + strlen(path + 1), 0);
+		add_line(lines, hidden, 'd', 3, 0, 0);
+		add_line(lines, all, 'd', 2, 0, 0);
+		expect_events(model, lines, all, ns, 0, 0, true);
+	}
+	free(path);
+	free(hidden);
+	free(link);
+	free(all);
+	return there;
+}
+
+static void expect_all(struct model *model, struct lines *lines)
+{
+	uint32_t count = 0;
+
+	for (size_t ns = 0; ns < NAMESPACES; ns++)
+		count += expect_namespace(model, lines, ns);
+	add_line(lines, "", 'd', 2 + count, 0, 0);
+	add_line(lines, "/.kevfs", 'd', 3, 0, 0);
+	add_line(lines, "/.kevfs/namespaces", 'd', 2 + count, 0, 0);
+	join(lines);
+}
+
+/* What the tree is. */
+
+struct walk {
+	struct model *model;
+	struct lines *lines;
+	char *names[200];
+	size_t count;
+};
+
+static int remember_name(void *context, struct kev_str name, const struct kev_entry *entry, uint64_t next)
+{
+	struct walk *walk = context;
+
+	(void)entry;
+	(void)next;
+	if (kev_str_eq(name, KEV_STR(".")) || kev_str_eq(name, KEV_STR("..")))
+		return 0;
+	walk->names[walk->count] = kev_str_dup(name);
+	assert_non_null(walk->names[walk->count++]);
+	return 0;
+}
+
+static void walk_node(struct model *model, struct lines *lines, const char *path, uint64_t node,
+	const struct kev_attr *attr);
+
+static void walk_name(
+	struct model *model, struct lines *lines, const char *path, uint64_t node, const char *name)
+{
+	struct kev_entry entry;
+	char *child = joined(path, append_verbatim, name);
+
+	assert_int_equal(kev_tree_lookup(model->world->tree, node, kev_str_c(name), &entry), 0);
+	assert_int_not_equal(entry.node, 0);
+	walk_node(model, lines, child, entry.node, &entry.attr);
+	world_forget(model->world, entry.node);
+	free(child);
+}
+
+static void walk_node(struct model *model, struct lines *lines, const char *path, uint64_t node,
+	const struct kev_attr *attr)
+{
+	static const char types[] = {[KEV_NODE_DIR] = 'd', [KEV_NODE_FILE] = 'f', [KEV_NODE_LINK] = 'l'};
+	struct walk walk = {.model = model, .lines = lines};
+
+	add_line(lines, path, types[attr->type], attr->nlink, attr->size,
+		attr->type == KEV_NODE_FILE ? attr->ctime : 0);
+	if (attr->type != KEV_NODE_DIR)
+		return;
+	assert_int_equal(attr->mtime, attr->ctime);
+	assert_int_equal(kev_tree_readdir(model->world->tree, node, 0, false, remember_name, &walk), 0);
+	for (size_t i = 0; i < walk.count; i++) {
+		walk_name(model, lines, path, node, walk.names[i]);
+		free(walk.names[i]);
+	}
+	if (!*path)
+		walk_name(model, lines, path, node, ".kevfs");
+}
+
+static void check_usage(struct model *model)
+{
+	struct kev_tree_usage usage;
+	struct kev_store_counts counts;
+
+	kev_tree_usage(model->world->tree, &usage);
+	kev_store_counts(model->world->store, &counts);
+	assert_int_equal(usage.bytes, counts.event_bytes);
+}
+
+static void check_tree(struct model *model)
+{
+	struct lines *expected = calloc(1, sizeof(*expected)), *actual = calloc(1, sizeof(*actual));
+	struct kev_tree_usage usage;
+	struct kev_attr attr;
+	uint64_t walked = 0;
+
+	assert_non_null(expected);
+	assert_non_null(actual);
+	expect_all(model, expected);
+	assert_int_equal(kev_tree_getattr(model->world->tree, KEV_TREE_ROOT, &attr), 0);
+	walk_node(model, actual, "", KEV_TREE_ROOT, &attr);
+	join(actual);
+	assert_string_equal(actual->text.data, expected->text.data);
+	for (char *at = actual->text.data, *line; (line = strchr(at, '\n')); at = line + 1)
+		walked += strncmp(at, "/.kevfs", 7) != 0;
+	kev_tree_usage(model->world->tree, &usage);
+	assert_int_equal(usage.nodes, walked);
+	check_usage(model);
+	kev_buf_fini(&expected->text);
+	kev_buf_fini(&actual->text);
+	free(expected);
+	free(actual);
+}
+
+/* A name that somebody types: mostly one that is sometimes there. */
+static void type_name(void *context, uint64_t random, char name[KEV_STALE_NAME_SIZE])
+{
+	static const char *const others[] = {"events", ".kevfs", "namespaces", "nobody"};
+	struct kev_buf out;
+
+	(void)context;
+	kev_buf_init(&out, KEV_STALE_NAME_SIZE - 1);
+	switch (random >> 8 & 7) {
+	case 0:
+		kev_path_append_namespace(&out, kev_str_c(namespaces[(random >> 16) % NAMESPACES]));
+		break;
+	case 1:
+		kev_buf_append_c(&out, kinds[(random >> 16) % KINDS].directory);
+		break;
+	case 2:
+		append_object(&out, kev_str_c(objects[(random >> 16) % OBJECTS]));
+		break;
+	case 3:
+		kev_buf_append_c(&out, others[(random >> 16) % KEV_ARRAY_LEN(others)]);
+		break;
+	default:
+		kev_path_append_event(&out, kev_str_c(names[(random >> 16) % NAMES]));
+	}
+	assert_int_equal(out.error, 0);
+	memcpy(name, kev_buf_cstr(&out), out.len + 1);
+	kev_buf_fini(&out);
+}
+
+static void clear(struct model *model)
+{
+	for (size_t ns = 0; ns < NAMESPACES; ns++) {
+		struct kev_str namespace_ = kev_str_c(namespaces[ns]);
+
+		kev_store_delete_namespace(model->world->store, namespace_);
+		for (size_t i = 0; i < OBJECTS; i++)
+			kev_store_delete_pod(model->world->store, namespace_, kev_str_c(objects[i]));
+		for (size_t i = 0; i < NAMES; i++)
+			kev_store_delete(model->world->store, namespace_, kev_str_c(names[i]));
+	}
+	memset(model->namespaces, 0, sizeof(model->namespaces));
+}
+
+static uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+	const char *text = getenv(variable);
+	uint64_t number = otherwise;
+
+	if (text)
+		assert_int_equal(kev_num_parse_u64(kev_str_c(text), UINT64_MAX, &number), 0);
+	return number;
+}
+
+static void run(uint64_t seed, uint64_t steps)
+{
+	struct model *model = calloc(1, sizeof(*model));
+	struct simulated_kernel_counts counts;
+
+	assert_non_null(model);
+	model->random = seed;
+	model->world = world_create();
+	/* Until the first sync is complete nobody looks. */
+	world_carry(model->world, NULL, NULL);
+	model->kernel = simulated_kernel_create(model->world, seed * 7919, type_name, model);
+	for (uint64_t step = 0; step < steps; step++) {
+		while (below(model, 2))
+			change_something(model);
+		for (int i = 0; i < 4; i++)
+			simulated_kernel_act(model->kernel);
+		if (below(model, 3) == 0)
+			follow(model);
+		if (below(model, 20) == 0) {
+			follow_all(model);
+			simulated_kernel_check(model->kernel);
+			check_tree(model);
+		}
+		if (below(model, 1000) == 0)
+			clear(model);
+	}
+	clear(model);
+	follow_all(model);
+	simulated_kernel_check(model->kernel);
+	check_tree(model);
+	counts = simulated_kernel_counts(model->kernel);
+	simulated_kernel_destroy(model->kernel);
+	/* Nothing is left of what was there. */
+	assert_int_equal(model->world->tree->namespaces.members.count, 0);
+	world_destroy(model->world);
+	free(model);
+	printf("checked %lu names, %lu absences, %lu attributes, %lu listings; %lu barriers\n", counts.names,
+		counts.absences, counts.attributes, counts.listings, counts.barriers);
+	assert_true(counts.names > steps / 10 && counts.absences > steps / 10 &&
+		    counts.attributes > steps / 10 && counts.listings > steps / 50 && counts.barriers > 0);
+}
+
+static void test_model(void **state)
+{
+	uint64_t seed = number_from("KEV_TEST_SEED", 1), steps = number_from("KEV_TEST_STEPS", 4000);
+
+	(void)state;
+	for (uint64_t i = 0; i < 5; i++) {
+		printf("seed %llu\n", (unsigned long long)(seed + i));
+		run(seed + i, steps);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
