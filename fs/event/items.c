@@ -231,7 +231,7 @@ static int end_item(struct kev_items *items, struct kev_str text)
 
 static int step_item(struct kev_items *items, struct chunk *chunk)
 {
-	struct kev_str text;
+	struct kev_str text = {NULL, 0};
 	int r;
 
 	if (items->oversized_item) {
@@ -315,7 +315,7 @@ static int step_member(struct kev_items *items, struct chunk *chunk)
 {
 	bool is_key = items->state == STATE_KEY;
 	const char *wrong;
-	struct kev_str text;
+	struct kev_str text = {NULL, 0};
 	int r = take_value(items, chunk, KEV_ITEMS_MEMBER_MAX, &text);
 
 	if (r == 0)

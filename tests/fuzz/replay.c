@@ -1,4 +1,5 @@
-/* Runs a fuzz target over files and directories of inputs: the regression test of a corpus, without libFuzzer. */
+/* Runs a fuzz target over files and directories of inputs: the regression test of a corpus, without
+ * libFuzzer. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -46,7 +46,7 @@ static inline void kev_items_destroyp(struct kev_items **items)
  * or what the callback returned (error is then untouched). A failure is final: every further call returns it
  * again.
  */
-int kev_items_feed(struct kev_items *items, struct kev_str chunk, struct kev_error *error) KEV_MUST_USE;
+int kev_items_feed(struct kev_items *items, struct kev_str text, struct kev_error *error) KEV_MUST_USE;
 
 /**
  * The body has ended.

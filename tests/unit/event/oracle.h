@@ -15,7 +15,8 @@
 
 /*
  * jansson as the scanner's oracle, for the unit test and the fuzz target. Of every text:
- * - what jansson loads the scanner takes, with the same values;
+ * - what jansson loads the scanner takes, with the same values (but for a raw NUL behind a number, which
+ * jansson 2.14 loses: its one byte of look-ahead cannot hold one);
  * - what only the scanner takes holds one of the few things that jansson is known to refuse.
  * The functions return NULL, or say what is wrong.
  */
@@ -172,7 +173,9 @@ static inline const char *oracle_compare(struct kev_json *json, struct kev_str t
 	if (root && r == 0)
 		wrong = oracle_same_value(json, 0, root);
 	else if (root)
-		wrong = r == -E2BIG ? NULL : "jansson takes what the scanner refuses";
+		wrong = r == -E2BIG || (text.len && memchr(text.data, '\0', text.len))
+				? NULL
+				: "jansson takes what the scanner refuses";
 	else if (r == 0)
 		wrong = "the scanner takes what jansson refuses";
 	if (!root && r == 0) {
