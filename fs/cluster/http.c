@@ -474,6 +474,14 @@ void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer)
 
 /* ---- ending ---- */
 
+/* Does curl's text about a handshake say that the connection ended in its midst, rather than what is wrong
+ * with TLS? The code is the same. */
+static bool is_cut_off(const char *text)
+{
+	return strstr(text, "SSL_ERROR_SYSCALL") || strstr(text, "Recv failure") ||
+	       strstr(text, "Send failure") || strstr(text, "unexpected eof");
+}
+
 static enum kev_failure_kind classify(CURLcode code, const char *text)
 {
 	switch ((int)code) {
@@ -492,8 +500,7 @@ static enum kev_failure_kind classify(CURLcode code, const char *text)
 		 */
 		return strstr(text, " alert ") ? KEV_FAILURE_TLS : KEV_FAILURE_BROKEN;
 	case CURLE_SSL_CONNECT_ERROR:
-		/* The connection's end while the handshake was under way is no fault of TLS. */
-		return strstr(text, "SSL_ERROR_SYSCALL") ? KEV_FAILURE_BROKEN : KEV_FAILURE_TLS;
+		return is_cut_off(text) ? KEV_FAILURE_BROKEN : KEV_FAILURE_TLS;
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_HTTP2:

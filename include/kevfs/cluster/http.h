@@ -14,6 +14,9 @@
  * HTTP to one API server, many requests at once on as few connections as it allows (one, with HTTP/2). One
  * thread uses it; only kev_http_wakeup() may be called from others. No callback may destroy the kev_http;
  * starting and cancelling requests from callbacks is fine.
+ *
+ * A proxy is chosen as kubectl does (proxy.h); a redirect is an answer like any other; cookies, .netrc and
+ * curl's own configuration do not count.
  */
 struct kev_http;
 struct kev_http_transfer;
@@ -29,7 +32,8 @@ struct kev_http_response {
 /** How a transfer ended. */
 struct kev_http_result {
 	/**
-	 * 0: a whole response arrived, whatever its status. Else -ECONNREFUSED, -ECONNRESET (broken off, also
+	 * 0: a whole response arrived, whatever its status (of a gzip body libcurl does not see that its end
+	 * is missing: the text inside tells). Else -ECONNREFUSED, -ECONNRESET (broken off, also
 	 * mid-body), -ETIMEDOUT (idle), -EHOSTUNREACH (name or route), -EPROTO (TLS or HTTP; the error says
 	 * what), -EKEYREJECTED (certificate not trusted), -ECANCELED (a callback said stop), -ENOMEM, or what
 	 * kev_credential_header() said
@@ -44,12 +48,14 @@ struct kev_http_request {
 	const char *path;   /**< "/api/v1/events?limit=5000"; goes behind the server's own prefix; copied */
 	const char *accept; /**< the Accept header's value; copied */
 	const char *if_none_match; /**< an ETag, or NULL; copied */
-	bool gzip;                 /**< send Accept-Encoding: gzip, decode the answer. Never on a watch. */
-	int idle_timeout;  /**< seconds without a byte that end the transfer with -ETIMEDOUT; 0: none */
-	int total_timeout; /**< seconds; 0: none */
+	bool gzip; /**< send Accept-Encoding: gzip, decode the answer; whoever takes it caps it. Never on a
+		      watch. */
+	int idle_timeout;  /**< seconds without a byte that end the transfer with -ETIMEDOUT; 0: none. The
+			      next request then makes a new connection. */
+	int total_timeout; /**< seconds, the same; 0: none */
 	/** The response's head is there (not for 1xx). Non-zero ends the transfer. May be NULL. */
 	int (*head)(void *context, const struct kev_http_response *response);
-	/** Body bytes, in pieces as they come. Non-zero ends the transfer. */
+	/** Body bytes, in pieces as they come, never empty. Non-zero ends the transfer. */
 	int (*body)(void *context, struct kev_str piece);
 	/** The end, exactly once, but not after kev_http_cancel(). The transfer is gone when it returns. */
 	void (*done)(void *context, const struct kev_http_result *result);
@@ -70,7 +76,8 @@ void kev_http_destroy(struct kev_http *http);
 int kev_http_start(struct kev_http *http, const struct kev_http_request *request,
 	struct kev_http_transfer **out) KEV_MUST_USE;
 
-/** End a transfer now; its callbacks are not called any more. */
+/** End a transfer now; its callbacks are not called any more. NULL and one whose done is being called are
+ * no-ops. */
 void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer);
 
 /** Wait at most timeout_ms for something to do and do it: callbacks run inside. @return 0 or -errno of a
