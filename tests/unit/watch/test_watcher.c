@@ -1,0 +1,526 @@
+#include "http_stub.h"
+#include "sample.h"
+
+#include "kevfs/base/log.h"
+#include "kevfs/watch/watcher.h"
+
+#define S KEV_NS_PER_SEC
+
+static const char metadata_list[] =
+	"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+static const char metadata_watch[] =
+	"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+struct world {
+	struct sample sample;
+	struct kev_http *http;
+	struct kev_intake *intake;
+	struct kev_watcher_config config;
+	struct kev_watcher *watcher;
+	int settled, failed;
+	struct kev_error why;
+};
+
+static bool never(void *context)
+{
+	(void)context;
+	return false;
+}
+
+static uint32_t no_random(void *context)
+{
+	(void)context;
+	return 0;
+}
+
+static void on_settled(void *context, struct kev_watcher *watcher)
+{
+	struct world *world = context;
+
+	assert_ptr_equal(watcher, world->watcher);
+	world->settled++;
+}
+
+static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
+{
+	struct world *world = context;
+
+	assert_ptr_equal(watcher, world->watcher);
+	assert_int_equal(world->failed, 0);
+	world->failed = result;
+	world->why = *why;
+}
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	assert_non_null(world);
+	sample_init(&world->sample);
+	assert_int_equal(kev_http_create(NULL, NULL, "kevfs/test", &world->http, NULL), 0);
+	world->intake = kev_intake_create(world->sample.store, never, NULL);
+	assert_non_null(world->intake);
+	world->config = (struct kev_watcher_config){.http = world->http,
+		.clock = &world->sample.clock,
+		.store = world->sample.store,
+		.intake = world->intake,
+		.server = "https://server",
+		.idle_timeout = 30,
+		.random = no_random,
+		.settled = on_settled,
+		.failed = on_failed,
+		.context = world};
+	*state = world;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+
+	kev_watcher_destroy(world->watcher);
+	kev_intake_destroy(world->intake);
+	kev_http_destroy(world->http);
+	sample_fini(&world->sample);
+	free(world);
+	return 0;
+}
+
+static void start(struct world *world, enum kev_scope_kind kind)
+{
+	world->config.kind = kind;
+	world->watcher = kev_watcher_create(&world->config);
+	assert_non_null(world->watcher);
+	kev_watcher_start(world->watcher);
+}
+
+/* The only request under way, which must be for exactly that path. */
+static struct kev_http_transfer *request(struct world *world, const char *path)
+{
+	struct kev_http_transfer *transfer = world->http->first;
+
+	if (!transfer)
+		fail_msg("no request; expected %s", path);
+	assert_null(transfer->next);
+	assert_string_equal(transfer->path, path);
+	return transfer;
+}
+
+/* Answer the only request. */
+static void answer(struct world *world, const char *path, int status, const char *text)
+{
+	stub_answer(world->http, request(world, path), status, text);
+}
+
+static const char *page(const char *rv, const char *token, const char *items)
+{
+	static char text[4096];
+
+	snprintf(text, sizeof(text),
+		"{\"kind\":\"EventList\",\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\","
+		"\"remainingItemCount\":%s},\"items\":[%s]}",
+		rv, token, token[0] ? "77" : "0", items);
+	return text;
+}
+
+static const char *line(const char *type, const char *object)
+{
+	static char text[4096];
+
+	snprintf(text, sizeof(text), "{\"type\":\"%s\",\"object\":%s}\n", type, object);
+	return text;
+}
+
+static const char first_page[] = "/api/v1/events?limit=5000";
+static const char watch_10[] =
+	"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=10";
+
+/* To the watch, with the event a@1 in the store. */
+static struct kev_http_transfer *start_watching(struct world *world)
+{
+	start(world, KEV_SCOPE_EVENTS);
+	answer(world, first_page, 200, page("10", "", sample_event("a", "1", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "+a@1");
+	assert_int_equal(world->settled, 1);
+	return request(world, watch_10);
+}
+
+/* Let the wait pass, which must be so long. */
+static void wait(struct world *world, int64_t ns)
+{
+	assert_null(world->http->first);
+	assert_int_equal(kev_watcher_deadline(world->watcher) - world->sample.now, ns);
+	world->sample.now += ns - 1;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_null(world->http->first);
+	world->sample.now++;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_non_null(world->http->first);
+}
+
+static void test_list_pages_then_watch(void **state)
+{
+	struct world *world = *state;
+	struct kev_watcher_progress progress;
+	struct kev_http_transfer *transfer;
+
+	start(world, KEV_SCOPE_EVENTS);
+	transfer = request(world, first_page);
+	assert_string_equal(transfer->accept, "application/json");
+	assert_true(transfer->request.gzip);
+	assert_int_equal(transfer->request.idle_timeout, 30);
+	assert_int_equal(transfer->request.total_timeout, 0);
+	world->sample.now += 5;
+	stub_answer(world->http, transfer, 200, page("10", "t/1=", sample_event("a", "1", "Pod")));
+	kev_watcher_progress(world->watcher, &progress);
+	assert_int_equal(progress.items, 1);
+	assert_int_equal(progress.remaining, 77);
+	assert_int_equal(progress.last_byte, world->sample.now);
+	assert_int_equal(world->settled, 0);
+
+	answer(world, "/api/v1/events?limit=5000&continue=t%2F1%3D", 200,
+		page("10", "", sample_event("b", "2", "Pod")));
+	assert_int_equal(world->settled, 1);
+	kev_watcher_progress(world->watcher, &progress);
+	assert_int_equal(progress.items, 2);
+	assert_int_equal(progress.remaining, 0);
+	transfer = request(world, watch_10);
+	assert_string_equal(transfer->accept, "application/json");
+	assert_false(transfer->request.gzip);
+	assert_int_equal(transfer->request.idle_timeout, 0);
+	assert_int_equal(transfer->request.total_timeout, 330);
+	assert_string_equal(sample_changes(&world->sample), "+a@1 +b@2");
+}
+
+static void test_list_metadata_from_the_cache(void **state)
+{
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_PODS);
+	assert_string_equal(
+		request(world, "/api/v1/pods?limit=5000&resourceVersion=0")->accept, metadata_list);
+	answer(world, "/api/v1/pods?limit=5000&resourceVersion=0", 200,
+		page("10", "", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
+	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
+	assert_string_equal(request(world, "/api/v1/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&"
+					   "resourceVersion=10")
+				    ->accept,
+		metadata_watch);
+}
+
+static void test_list_selected(void **state)
+{
+	struct world *world = *state;
+
+	world->config.namespace_ = "my ns";
+	world->config.field_selector = "type=Warning,reason!=a&b";
+	start(world, KEV_SCOPE_EVENTS);
+	answer(world,
+		"/api/v1/namespaces/my%20ns/"
+		"events?limit=5000&fieldSelector=type%3DWarning%2Creason%21%3Da%26b",
+		200, page("10", "", ""));
+	request(world, "/api/v1/namespaces/my%20ns/"
+		       "events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=10&"
+		       "fieldSelector=type%3DWarning%2Creason%21%3Da%26b");
+}
+
+static void test_watch_follows_and_goes_on(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("MODIFIED", sample_event("a", "11", "Pod")));
+	stub_body(world->http, transfer, line("ADDED", sample_event("b", "12", "Pod")));
+	stub_body(world->http, transfer, line("DELETED", sample_event("b", "13", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "a@1->11 +b@12 -b@12");
+	stub_body(world->http, transfer, line("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"99\"}}"));
+	/* What was cut off comes again. */
+	stub_body(world->http, transfer, "{\"type\":\"ADDED\",\"obj");
+	stub_done(world->http, transfer, 0, NULL);
+	transfer = request(world,
+		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=99");
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("ADDED", sample_event("c", "100", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "+c@100");
+	assert_int_equal(world->settled, 1);
+}
+
+static void test_watch_error_410_relists_as_a_diff(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+	const char *changes;
+
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("ADDED", sample_event("b", "11", "Pod")));
+	stub_body(world->http, transfer, line("ADDED", sample_event("c", "12", "Pod")));
+	sample_changes(&world->sample);
+	stub_body(world->http, transfer,
+		line("ERROR",
+			"{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Expired\",\"code\":410}"));
+	answer(world, first_page, 200, page("50", "t", sample_event("b", "11", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "");
+	answer(world, "/api/v1/events?limit=5000&continue=t", 200,
+		page("50", "", sample_event("d", "40", "Pod")));
+	request(world,
+		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=50");
+	/* What the list did not hold is gone, in no order. */
+	changes = sample_changes(&world->sample);
+	assert_int_equal(strlen(changes), strlen("+d@40 -a@1 -c@12"));
+	assert_non_null(strstr(changes, "+d@40"));
+	assert_non_null(strstr(changes, "-a@1"));
+	assert_non_null(strstr(changes, "-c@12"));
+	assert_int_equal(world->settled, 1);
+}
+
+static void test_watch_error_429_keeps_its_place(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer,
+		line("ERROR", "{\"kind\":\"Status\",\"status\":\"Failure\",\"code\":429,"
+			      "\"details\":{\"retryAfterSeconds\":7}}"));
+	wait(world, 7 * S);
+	request(world, watch_10);
+}
+
+static void test_watch_garbage_is_mended_by_a_list(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, "{\"type\":\"ADDED\",\"object\":{\"meta\n");
+	assert_non_null(strstr(kev_watcher_why(world->watcher)->text, "watching events"));
+	wait(world, 800 * KEV_NS_PER_MS);
+	request(world, first_page);
+	assert_int_equal(world->failed, 0);
+}
+
+static void test_watch_broken_relists_from_etcd(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("ADDED", sample_event("b", "11", "Pod")));
+	stub_done(world->http, transfer, -ECONNRESET, "https://server: broken off");
+	assert_string_equal(kev_watcher_why(world->watcher)->text, "https://server: broken off");
+	wait(world, 800 * KEV_NS_PER_MS);
+	sample_changes(&world->sample);
+	answer(world, first_page, 200, page("3", "", sample_event("b", "2", "Pod")));
+	/* Another history, and ours is not held against it. */
+	assert_non_null(strstr(sample_changes(&world->sample), "b@11->2"));
+	request(world,
+		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=3");
+}
+
+static void test_watch_without_a_head_is_given_up(void **state)
+{
+	struct world *world = *state;
+
+	start_watching(world);
+	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 30 * S);
+	world->sample.now += 30 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_int_equal(world->http->cancelled, 1);
+	wait(world, 800 * KEV_NS_PER_MS);
+	request(world, first_page);
+}
+
+static void test_watch_may_be_silent(void **state)
+{
+	struct world *world = *state;
+
+	stub_head(start_watching(world), 200);
+	assert_int_equal(kev_watcher_deadline(world->watcher), INT64_MAX);
+	kev_watcher_tick(world->watcher, world->sample.now + 1000 * S);
+	request(world, watch_10);
+}
+
+static const char forbidden[] =
+	"{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Forbidden\",\"code\":403,\"message\":"
+	"\"events is forbidden: User \\\"x\\\" cannot list resource \\\"events\\\" at the cluster scope\"}";
+
+static void test_list_forbidden_fails(void **state)
+{
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_EVENTS);
+	answer(world, first_page, 403, forbidden);
+	assert_int_equal(world->failed, -EACCES);
+	assert_string_equal(world->why.text,
+		"events may not be listed: User \"x\" cannot list resource \"events\" at the cluster scope");
+	assert_null(world->http->first);
+	assert_int_equal(kev_watcher_deadline(world->watcher), INT64_MAX);
+}
+
+static void test_list_forbidden_pods_are_done_without(void **state)
+{
+	static const char path[] = "/api/v1/pods?limit=5000&resourceVersion=0";
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_PODS);
+	answer(world, path, 403, forbidden);
+	assert_int_equal(world->settled, 1);
+	wait(world, 60 * S);
+	answer(world, path, 403, forbidden);
+	wait(world, 60 * S);
+	answer(world, path, 200, page("10", "", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
+	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
+	assert_int_equal(world->settled, 1);
+	assert_int_equal(world->failed, 0);
+}
+
+static void test_list_fails_with_a_reason(void **state)
+{
+	static const struct {
+		int status, result;
+		const char *body, *why;
+	} cases[] = {
+		{401, -EACCES,
+			"{\"kind\":\"Status\",\"status\":\"Failure\",\"code\":401,\"message\":"
+			"\"Unauthorized\"}",
+			"https://server does not accept the credential: 401: Unauthorized"},
+		{404, -ENOENT, "404 page not found\n",
+			"https://server: listing events: 404: 404 page not found"},
+		{200, -EPROTO, "<html>", NULL},
+		{200, -EPROTO, "{\"items\":[", NULL},
+		{200, -EPROTO, "{\"items\":[]}", NULL},
+	};
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct world *world = *state;
+
+		start(world, KEV_SCOPE_EVENTS);
+		answer(world, first_page, cases[i].status, cases[i].body);
+		assert_int_equal(world->failed, cases[i].result);
+		if (cases[i].why)
+			assert_string_equal(world->why.text, cases[i].why);
+		else
+			assert_int_equal(strncmp(world->why.text, "https://server: listing events: ", 32), 0);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+static void test_list_broken_fails_with_its_reason(void **state)
+{
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_EVENTS);
+	stub_done(world->http, request(world, first_page), -ECONNREFUSED, "https://server: refused");
+	assert_int_equal(world->failed, -ECONNREFUSED);
+	assert_string_equal(world->why.text, "https://server: refused");
+}
+
+static void test_list_unauthorized_is_tried_once_more(void **state)
+{
+	struct world *world = *state;
+
+	world->http->can_refresh = true;
+	start(world, KEV_SCOPE_EVENTS);
+	answer(world, first_page, 401, "");
+	assert_int_equal(world->failed, 0);
+	answer(world, first_page, 401, "");
+	assert_int_equal(world->failed, -EACCES);
+}
+
+static void test_list_overload_waits(void **state)
+{
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_EVENTS);
+	/* In the body, where no header says it. */
+	answer(world, first_page, 429,
+		"{\"kind\":\"Status\",\"status\":\"Failure\",\"code\":429,\"details\":{\"retryAfterSeconds\":"
+		"9}}");
+	wait(world, 9 * S);
+	answer(world, first_page, 500, "broken");
+	wait(world, 1600 * KEV_NS_PER_MS);
+	request(world, first_page);
+	assert_int_equal(world->failed, 0);
+}
+
+static void test_start_without_memory_is_tried_again(void **state)
+{
+	struct world *world = *state;
+
+	world->http->fail_starts = 1;
+	start(world, KEV_SCOPE_EVENTS);
+	wait(world, 800 * KEV_NS_PER_MS);
+	world->http->fail_starts = 1;
+	answer(world, first_page, 200, page("10", "", ""));
+	assert_int_equal(world->settled, 1);
+	wait(world, 1600 * KEV_NS_PER_MS);
+	request(world, first_page);
+	assert_int_equal(world->failed, 0);
+}
+
+static void test_relist_leaves_the_watch(void **state)
+{
+	struct world *world = *state;
+
+	stub_head(start_watching(world), 200);
+	kev_watcher_relist(world->watcher);
+	assert_int_equal(world->http->cancelled, 1);
+	wait(world, 800 * KEV_NS_PER_MS);
+	request(world, first_page);
+}
+
+static void test_destroy_ends_the_request(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer;
+
+	start(world, KEV_SCOPE_EVENTS);
+	transfer = request(world, first_page);
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, "{\"items\":[{\"metadata\":");
+	kev_watcher_destroy(world->watcher);
+	world->watcher = NULL;
+	assert_null(world->http->first);
+	kev_watcher_destroy(NULL);
+}
+
+static void test_kind(void **state)
+{
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_NAMESPACES);
+	assert_int_equal(kev_watcher_kind(world->watcher), KEV_SCOPE_NAMESPACES);
+	request(world, "/api/v1/namespaces?limit=5000&resourceVersion=0");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_list_pages_then_watch),
+		TEST(test_list_metadata_from_the_cache),
+		TEST(test_list_selected),
+		TEST(test_watch_follows_and_goes_on),
+		TEST(test_watch_error_410_relists_as_a_diff),
+		TEST(test_watch_error_429_keeps_its_place),
+		TEST(test_watch_garbage_is_mended_by_a_list),
+		TEST(test_watch_broken_relists_from_etcd),
+		TEST(test_watch_without_a_head_is_given_up),
+		TEST(test_watch_may_be_silent),
+		TEST(test_list_forbidden_fails),
+		TEST(test_list_forbidden_pods_are_done_without),
+		TEST(test_list_fails_with_a_reason),
+		TEST(test_list_broken_fails_with_its_reason),
+		TEST(test_list_unauthorized_is_tried_once_more),
+		TEST(test_list_overload_waits),
+		TEST(test_start_without_memory_is_tried_again),
+		TEST(test_relist_leaves_the_watch),
+		TEST(test_destroy_ends_the_request),
+		TEST(test_kind),
+	};
+
+	kev_log_set_level(KEV_LOG_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
