@@ -74,6 +74,8 @@ no_fuse() {
 	fi
 	if [ ! -e /dev/fuse ]; then
 		echo "there is no /dev/fuse; in a container: start it with --device /dev/fuse --cap-add SYS_ADMIN"
+	elif [ "$(id -u)" != 0 ] && ! [ -r /dev/fuse ]; then
+		echo "you may not open /dev/fuse; as root: chmod 666 /dev/fuse"
 	elif ! (exec 3<>/dev/fuse) 2>/dev/null; then
 		echo "/dev/fuse may not be opened; in a container: start it with --device /dev/fuse --cap-add SYS_ADMIN"
 	elif [ "$(id -u)" != 0 ] && ! command -v fusermount3 >/dev/null; then
