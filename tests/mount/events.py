@@ -2,7 +2,6 @@
 import itertools
 import time
 
-NOW = "2026-11-01T10:00:00Z"
 counter = itertools.count()
 
 
@@ -36,7 +35,7 @@ def imitate(fake):
     fake.create("default", event(new_name("node-1"), namespace="", kind="Node", about="node-1", api_version="", reason="Starting"))
     fake.create("shop", event(new_name("web"), "shop", "Deployment", "web", "apps/v1", reason="ScalingReplicaSet"))
     fake.create("shop", event(new_name("web-85d6bd746c"), "shop", "ReplicaSet", "web-85d6bd746c", "apps/v1", reason="SuccessfulCreate"))
-    scheduled = event(new_name("badvol"), "shop", about="badvol", reason="Scheduled", eventTime="2026-11-01T10:00:00.123456Z", action="Binding", reportingInstance="scheduler-1")
+    scheduled = event(new_name("badvol"), "shop", about="badvol", reason="Scheduled", eventTime=stamp()[:-1] + ".123456Z", action="Binding", reportingInstance="scheduler-1")
     scheduled["firstTimestamp"] = scheduled["lastTimestamp"] = None
     scheduled["source"] = {}
     del scheduled["count"]

@@ -185,7 +185,8 @@ class Server:
 
     def oracle(self):
         """{(namespace, name): what `kubectl get event NAME -n NAMESPACE -o json` prints}, of all events with one call:
-        the items of the list, eight columns to the left. (test_bytes checks this against single gets.)"""
+        the items of the list, eight columns to the left. (test_bytes checks this against single gets: only -0.0 differs, which
+        kubectl prints as 0 in a list.)"""
         files, lines = {}, None
         for line in self.kubectl("get", "events", "-A", "-o", "json", "--chunk-size=0").stdout.split(b"\n"):
             if line == b"        {":
