@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,10 +32,21 @@ static void wait_for_child(int fd, pid_t child)
 	_exit(128 + WTERMSIG(status));
 }
 
+void kev_daemon_open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int kev_daemon_fork(void)
 {
 	int ends[2];
-	pid_t child;
+	pid_t parent = getpid(), child;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
@@ -50,6 +63,9 @@ int kev_daemon_fork(void)
 		wait_for_child(ends[0], child);
 	}
 	close(ends[0]);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(128 + SIGTERM);
 	return ends[1];
 }
 
@@ -71,8 +87,12 @@ void kev_daemon_ready(int fd)
 		if (null > STDERR_FILENO)
 			close(null);
 	}
+	prctl(PR_SET_PDEATHSIG, 0);
 	do
 		n = write(fd, &ready, 1);
 	while (n < 0 && errno == EINTR);
+	/* Nobody hears it: the parent was killed meanwhile. The session takes the signal, and unmounts. */
+	if (n < 0)
+		kill(getpid(), SIGTERM);
 	close(fd);
 }

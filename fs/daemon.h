@@ -9,9 +9,14 @@
  * and loses every thread.)
  */
 
+/** Open what is closed of standard input, output and error: else a pipe or /dev/fuse would get one of these
+ * numbers, and what is written there. */
+void kev_daemon_open_standard(void);
+
 /**
  * Fork. Returns in the child, with the pipe's end to report on; the parent never returns: it exits with 0
- * when the child is ready, else with the child's own exit status.
+ * when the child is ready, else with the child's own exit status. If the parent is killed before that, so is
+ * the child: who was told that there is no mount must not get one.
  * @return a file descriptor, or -errno (nothing was forked)
  */
 int kev_daemon_fork(void) KEV_MUST_USE;

@@ -125,10 +125,17 @@ static int resolve_source(struct app *app, struct kev_error *error)
 static int resolve_mountpoint(struct app *app, struct kev_error *error)
 {
 	const char *given = app->options.mountpoint;
+	bool handed = strncmp(given, "/dev/fd/", 8) == 0;
 
-	/* mount.fuse(8) with drop_privileges hands over a mount that is there. And a dead mount has no real
-	 * path: the session says so better. */
-	app->mountpoint = strncmp(given, "/dev/fd/", 8) == 0 ? strdup(given) : realpath(given, NULL);
+	/* mount.fuse(8) with drop_privileges hands over a mount that is there, and what it is cannot be
+	 * changed any more. */
+	if (handed && !(app->options.ro && app->options.default_permissions)) {
+		kev_error_set(error, "drop_privileges: mount.fuse mounts before kevfs can say how; add "
+				     "ro,default_permissions");
+		return -EINVAL;
+	}
+	/* A dead mount has no real path: the session says so better. */
+	app->mountpoint = handed ? strdup(given) : realpath(given, NULL);
 	if (!app->mountpoint && errno == ENOTCONN)
 		app->mountpoint = strdup(given);
 	if (app->mountpoint)
@@ -259,6 +266,7 @@ int main(int argc, char **argv)
 	struct kev_error error = {""};
 	int r, status = EXIT_SUCCESS;
 
+	kev_daemon_open_standard();
 	signal(SIGPIPE, SIG_IGN);
 	r = kev_options_parse(&app.options, argc, argv, &error);
 	if (r) {

@@ -64,7 +64,7 @@ static int set_namespace(
 	size_t count = options->namespace_count;
 	char **grown;
 
-	if (!*value || strchr(value, '/')) {
+	if (!*value || strchr(value, '/') || strcmp(value, ".") == 0 || strcmp(value, "..") == 0) {
 		kev_error_set(error, "-o %s=%s: not the name of a namespace", row->name, value);
 		return -EINVAL;
 	}
@@ -175,22 +175,25 @@ static int set_umask(
 	return 0;
 }
 
-/* For libfuse and the kernel, with what libfuse would split escaped again. */
+/* For libfuse and the kernel, with what libfuse would split escaped again; and in quotes where the kernel
+ * would split it: an SELinux context with categories. */
 static int pass_on(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf text;
+	const char *quote = value && strchr(value, ',') ? "\"" : "";
 
 	(void)error;
 	kev_buf_init(&text, OPTIONS_MAX);
 	kev_buf_append_c(&text, row->name);
 	if (value)
-		kev_buf_append_char(&text, '=');
+		kev_buf_printf(&text, "=%s", quote);
 	for (; value && *value; value++) {
 		if (*value == ',' || *value == '\\')
 			kev_buf_append_char(&text, '\\');
 		kev_buf_append_char(&text, *value);
 	}
+	kev_buf_append_c(&text, quote);
 	if (!kev_buf_cstr(&text) || text.error)
 		return -ENOMEM;
 	return append_copy(&options->mount_options, text.data);
@@ -200,6 +203,22 @@ static int ignore(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
 	(void)options, (void)row, (void)value, (void)error;
+	return 0;
+}
+
+static int set_ro(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	(void)value, (void)error;
+	options->ro = strcmp(row->name, "ro") == 0;
+	return 0;
+}
+
+static int set_default_permissions(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	(void)row, (void)value, (void)error;
+	options->default_permissions = true;
 	return 0;
 }
 
@@ -230,12 +249,11 @@ static const struct row rows[] = {
 	{"defcontext", "CONTEXT", pass_on, NULL},
 	{"rootcontext", "CONTEXT", pass_on, NULL},
 	{"noexec", NULL, pass_on, NULL},
-	{"nosymfollow", NULL, pass_on, NULL},
 	{"remount", NULL, refuse_remount, NULL},
 	/* What mount(8), fstab and mount.fuse(8) bring along. The mount is always ro, nosuid, nodev and
 	   default_permissions. */
-	{"ro", NULL, ignore, NULL},
-	{"rw", NULL, ignore, NULL},
+	{"ro", NULL, set_ro, NULL},
+	{"rw", NULL, set_ro, NULL},
 	{"suid", NULL, ignore, NULL},
 	{"nosuid", NULL, ignore, NULL},
 	{"dev", NULL, ignore, NULL},
@@ -262,7 +280,7 @@ static const struct row rows[] = {
 	{"silent", NULL, ignore, NULL},
 	{"loud", NULL, ignore, NULL},
 	{"defaults", NULL, ignore, NULL},
-	{"default_permissions", NULL, ignore, NULL},
+	{"default_permissions", NULL, set_default_permissions, NULL},
 	{"auto", NULL, ignore, NULL},
 	{"noauto", NULL, ignore, NULL},
 	{"user", NULL, ignore, NULL},
@@ -315,37 +333,59 @@ static int set_option(struct kev_options *options, const char *text, struct kev_
 	return -EINVAL;
 }
 
-/* Split at commas that no backslash escapes. "\," is a comma and "\\" a backslash; any other backslash stays,
- * since field selectors have escapes of their own. */
+/* Is this a quote that mount(8) keeps a value's commas together with? It begins the value, or ends it. */
+static bool is_quote(const struct kev_buf *text, const char *at, bool quoted)
+{
+	if (*at != '"')
+		return false;
+	if (quoted)
+		return at[1] == ',' || at[1] == '\0';
+	return text->len && memchr(text->data, '=', text->len) == text->data + text->len - 1;
+}
+
+/* Take one option out of a list, up to a comma that no backslash escapes and that is not in quotes. "\," is a
+ * comma and "\\" a backslash; any other backslash stays, since field selectors have escapes of their own. */
+static int take_option(const char **list, struct kev_buf *text, struct kev_error *error)
+{
+	const char *at = *list;
+	bool quoted = false;
+
+	kev_buf_clear(text);
+	for (; *at && (quoted || *at != ','); at++) {
+		if (is_quote(text, at, quoted)) {
+			quoted = !quoted;
+			continue;
+		}
+		if (*at == '\\' && (at[1] == ',' || at[1] == '\\'))
+			at++;
+		kev_buf_append_char(text, *at);
+	}
+	*list = at;
+	if (text->error == -EMSGSIZE) {
+		kev_error_set(error, "-o: over %d bytes of options", OPTIONS_MAX);
+		return -EINVAL;
+	}
+	if (!kev_buf_cstr(text) || text->error)
+		return -ENOMEM;
+	if (!quoted)
+		return 0;
+	kev_error_set(error, "-o %s: the closing quote is missing", text->data);
+	return -EINVAL;
+}
+
 static int set_option_list(struct kev_options *options, const char *list, struct kev_error *error)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf text;
-	int r = 0;
+	int r;
 
 	kev_buf_init(&text, OPTIONS_MAX);
-	while (!r) {
-		if (*list == '\\' && (list[1] == ',' || list[1] == '\\')) {
-			kev_buf_append_char(&text, list[1]);
-			list += 2;
-			continue;
-		}
-		if (*list && *list != ',') {
-			kev_buf_append_char(&text, *list++);
-			continue;
-		}
-		if (text.error == -EMSGSIZE) {
-			kev_error_set(error, "-o: over %d bytes of options", OPTIONS_MAX);
-			return -EINVAL;
-		}
-		if (!kev_buf_cstr(&text) || text.error)
-			return -ENOMEM;
-		if (text.len)
+	for (;; list++) {
+		r = take_option(&list, &text, error);
+		if (!r && text.len)
 			r = set_option(options, text.data, error);
-		kev_buf_clear(&text);
-		if (!*list++)
-			break;
+		if (r || !*list)
+			return r;
 	}
-	return r;
 }
 
 static int take_operands(struct kev_options *options, int argc, char **argv, struct kev_error *error)
@@ -364,6 +404,16 @@ static int take_operands(struct kev_options *options, int argc, char **argv, str
 	if (set_string(&options->source, argv[0]) || set_string(&options->mountpoint, argv[1]))
 		return -ENOMEM;
 	return 0;
+}
+
+/* What getopt does not know. In optopt it leaves an unknown letter, also in the midst of others; 0 for an
+ * unknown word; and the letter of a word that we know, which takes no value. */
+static void refuse_option(const char *word, struct kev_error *error)
+{
+	if (optopt && !strchr("hVfd", optopt))
+		kev_error_set(error, "unknown option -%c; kevfs --help lists them", optopt);
+	else
+		kev_error_set(error, "unknown option %s; kevfs --help lists them", word);
 }
 
 int kev_options_parse(struct kev_options *options, int argc, char **argv, struct kev_error *error)
@@ -408,7 +458,7 @@ int kev_options_parse(struct kev_options *options, int argc, char **argv, struct
 			kev_error_set(error, "%s needs a value", argv[optind - 1]);
 			return -EINVAL;
 		default:
-			kev_error_set(error, "unknown option %s; kevfs --help lists them", argv[optind - 1]);
+			refuse_option(argv[optind - 1], error);
 			return -EINVAL;
 		}
 	}

@@ -44,6 +44,48 @@ static void test_parse_defaults(void **state)
 	kev_options_fini(&options);
 }
 
+/* mount(8) keeps commas in quotes together, and hands the quotes on. */
+static void test_parse_quoted_value(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(
+		parse(&options, "kevfs|a|b|-o|ro,kubeconfig=\"/a,b\",context=\"u:o:t:s0:c1,c2\",allow_other",
+			&error),
+		0);
+	assert_string_equal(options.kubeconfig, "/a,b");
+	assert_string_equal(options.mount_options, "context=\"u:o:t:s0:c1\\,c2\",allow_other");
+	assert_true(options.ro);
+	kev_options_fini(&options);
+	/* A quote in the midst of a value is the value's. */
+	assert_int_equal(
+		parse(&options, "kevfs|a|b|-o|kubeconfig=x\"y,field_selector=reason=\"a\"", &error), 0);
+	assert_string_equal(options.kubeconfig, "x\"y");
+	assert_string_equal(options.field_selector, "reason=\"a\"");
+	kev_options_fini(&options);
+	assert_int_equal(parse(&options, "kevfs|a|b|-o|kubeconfig=\"/a,ro", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "closing quote"));
+	kev_options_fini(&options);
+}
+
+static void test_parse_refuses_unknown_letters(void **state)
+{
+	static const char *const lines[][2] = {{"kevfs|-xf|a|b", "-x;"}, {"kevfs|--debug|-fx|a|b", "-x;"},
+		{"kevfs|--foo|a|b", "--foo;"}, {"kevfs|--help=1|a|b", "--help=1;"}};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(lines); i++) {
+		struct kev_options options;
+		struct kev_error error;
+
+		assert_int_equal(parse(&options, lines[i][0], &error), -EINVAL);
+		assert_non_null(strstr(error.text, lines[i][1]));
+		kev_options_fini(&options);
+	}
+}
+
 /* As mount(8) and fstab hand it over: options last, and many that are not ours. */
 static void test_parse_mount_helper_line(void **state)
 {
@@ -174,6 +216,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_defaults),
 		cmocka_unit_test(test_parse_mount_helper_line),
+		cmocka_unit_test(test_parse_quoted_value),
+		cmocka_unit_test(test_parse_refuses_unknown_letters),
 		cmocka_unit_test(test_parse_repeats),
 		cmocka_unit_test(test_parse_values),
 		cmocka_unit_test(test_parse_refuses),
