@@ -123,9 +123,9 @@ static void wait_synced(struct kev_notify *notify)
 	if (atomic_load(&notify->stopping))
 		return;
 	/*
-	 * Nothing is notified before the parked requests are answered: they hold the locks of their
-	 * directories, so each side would wait for the other. Nothing needs to be: until now the kernel was
-	 * told nothing but the root's attributes.
+	 * No name and no listing is notified before the parked requests are answered: they hold the locks of
+	 * their directories, so each side would wait for the other. Nothing needs to be: until now the kernel
+	 * was told nothing but the root's attributes, and those take no lock.
 	 */
 	while (kev_tree_resync(notify->config.tree, NULL, NULL) != 0 && !atomic_load(&notify->stopping)) {
 		kev_log_error("no memory for the tree; trying again");
@@ -133,8 +133,8 @@ static void wait_synced(struct kev_notify *notify)
 	}
 	if (atomic_load(&notify->stopping))
 		return; /* what is parked is answered by kev_ops_destroy(): the tree may lack something */
-	kev_ops_release(notify->config.ops);
 	send_stale(notify, &(struct kev_stale){.kind = KEV_STALE_ATTR, .node = KEV_TREE_ROOT});
+	kev_ops_release(notify->config.ops);
 }
 
 /* Carry over what the journal holds. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,6 +41,7 @@ struct parked {
 
 struct kev_ops {
 	struct kev_ops_config config;
+	atomic_bool answering_init; /* the next thing sent to the kernel is the answer to INIT */
 
 	pthread_mutex_t lock; /* protects what follows */
 	bool parking;         /* new requests are parked */
@@ -225,8 +227,9 @@ static void answer_readdirplus(struct kev_ops *ops, const struct request *reques
 }
 
 /*
- * Used is the truth: the events' bytes and the files. Free is as much again, so that Use% stays at half or
- * below and no disk monitor ever calls anyone; none of it is available, since nothing can be written.
+ * Used is the truth: the events' bytes and the files. Free, and by name available, is at least as much again,
+ * so that Use% stays at half or below and no disk monitor ever calls anyone; that nothing can be written
+ * EROFS says.
  */
 static void answer_statfs(struct kev_ops *ops, const struct request *request)
 {
@@ -280,11 +283,20 @@ static void handle(const struct request *request)
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-	(void)userdata;
+	struct kev_ops *ops = userdata;
+
 	/* "auto" would send a LOOKUP a file after a plain listing that was served from the cache. */
 	conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_CACHE_SYMLINKS |
 					      FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_EXPLICIT_INVAL_DATA);
 	conn->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA);
+	atomic_store(&ops->answering_init, true);
+}
+
+bool kev_ops_answers_init(struct kev_ops *ops)
+{
+	/* All but the first only look: every reply passes here. */
+	return atomic_load_explicit(&ops->answering_init, memory_order_relaxed) &&
+	       atomic_exchange(&ops->answering_init, false);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)

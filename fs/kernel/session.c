@@ -14,6 +14,7 @@
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/log.h"
+#include "kevfs/kernel/device.h"
 #include "kevfs/kernel/notify.h"
 #include "kevfs/kernel/ops.h"
 
@@ -181,6 +182,11 @@ int kev_session_mount(struct kev_session *session, const char *mountpoint, struc
 		return -EPERM;
 	}
 	session->mounted = true;
+	r = kev_device_attach(session->fuse);
+	if (r) {
+		kev_error_set(error, "libfuse: %s", strerror(-r));
+		return r;
+	}
 	r = kev_notify_start(session->notify);
 	if (r)
 		kev_error_set(error, "cannot start a thread: %s", strerror(-r));
@@ -272,7 +278,7 @@ int kev_session_run(struct kev_session *session)
 	r = loop(session);
 	atomic_store(&session->loop_ended, true);
 	/* It waits for a signal still, if the end was an unmount. */
-	pthread_kill(signals, SIGTERM);
+	pthread_kill(signals, SIGINT);
 	pthread_join(signals, NULL);
 	return r < 0 ? r : 0;
 }

@@ -66,6 +66,19 @@ def test_a_request_that_waits_can_be_interrupted(stalled, mount):
         p.communicate()
 
 
+def test_whoever_waits_behind_another_can_be_interrupted_too(stalled, mount):
+    """The kernel lets one after the other into a directory unless it was told that several may; and no signal reaches who is next."""
+    fake, _ = stalled
+    m = mount(fake, "delay_sync")
+    waiting = [list_in_process(m.dir) for _ in range(5)]
+    time.sleep(0.5)
+    for p in reversed(waiting):
+        assert p.poll() is None
+        p.send_signal(signal.SIGKILL)
+        assert p.wait(5) != 0
+        p.communicate()
+
+
 def test_in_the_end_eagain(stalled, mount):
     """Not an empty directory, for sync_timeout long; and again the next time."""
     fake, fault = stalled
@@ -136,7 +149,7 @@ def test_a_refusal_is_not_the_end(fake, mount):
     fake.create("default", event("one"))
     with fake.fault("status", resource="events", code=403):
         m = mount(fake, "delay_sync", "sync_timeout=1")
-        assert wait_for(lambda: "forbidden" in m.said())
+        assert wait_for(lambda: "may not be listed" in m.said())
         with pytest.raises(OSError):
             os.listdir(m.dir)
 

@@ -48,6 +48,9 @@ void kev_ops_destroy(struct kev_ops *ops);
 /** What fuse_session_new() takes; its userdata is the struct kev_ops. */
 const struct fuse_lowlevel_ops *kev_ops_table(void);
 
+/** Is what is sent to the kernel next the answer to INIT? True once. */
+bool kev_ops_answers_init(struct kev_ops *ops);
+
 /** The tree is complete: answer what waits, and park nothing from now on. Any thread. */
 void kev_ops_release(struct kev_ops *ops);
 
