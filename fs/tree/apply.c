@@ -236,7 +236,7 @@ static int pass_over(struct run *run, const struct pass *pass, uint64_t namespac
 		if (!members)
 			break;
 		more = pick(members, pass->look, &cookie, picked, &count);
-		for (size_t i = 0; i < count; i++) {
+		for (size_t i = 0; i < count && pass->remove; i++) {
 			prepare_change(run);
 			if (pass->remove(&run->edit, picked[i]))
 				result = -ENOMEM;

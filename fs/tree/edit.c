@@ -33,6 +33,13 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* A creationTimestamp by a clock that is ahead of ours; or by somebody who wants his directory on top for
+ * ever. */
+static int64_t not_in_the_future(const struct kev_edit *edit, int64_t created)
+{
+	return created < edit->when ? created : edit->when;
+}
+
 /* A time that grows: at least to, and more than it was. */
 static void advance(int64_t *time, int64_t to)
 {
@@ -453,6 +460,7 @@ static void date_pod(struct kev_edit *edit, struct kev_object *object, int64_t c
 
 	if (object->revised)
 		return;
+	created = not_in_the_future(edit, created);
 	if (is_first_sync(edit) || object->shown)
 		object->mtime = later(before, created);
 	else if (before)
@@ -540,7 +548,7 @@ int kev_edit_namespace(struct kev_edit *edit, struct kev_str name, int64_t creat
 	}
 	namespace_->present = true;
 	namespace_->seen = true;
-	namespace_->created = created;
+	namespace_->created = not_in_the_future(edit, created);
 	show_namespace(edit, namespace_);
 	return 0;
 }

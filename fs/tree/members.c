@@ -38,7 +38,8 @@ uint32_t kev_members_hash(const struct kev_hash_key *key, struct kev_str name)
 
 static struct kev_members_key *index_alloc(uint32_t room)
 {
-	struct kev_members_key *index = malloc((size_t)room * sizeof(*index));
+	/* 0: doubled beyond 32 bits. */
+	struct kev_members_key *index = room ? malloc((size_t)room * sizeof(*index)) : NULL;
 
 	if (index)
 		memset(index, 0xff, (size_t)room * sizeof(*index));

@@ -45,7 +45,8 @@ uint64_t kev_ino_of_path(struct kev_place place)
 		if (name.len + 1 > at)
 			break;
 		at -= name.len;
-		memcpy(path + at, name.data, name.len);
+		if (name.len)
+			memcpy(path + at, name.data, name.len);
 		path[--at] = '/';
 		place = parent;
 	}
