@@ -167,7 +167,7 @@ static void on_done(void *context, const struct kev_http_result *result)
 		page->fetched = true;
 		advance(page->discovery);
 	} else if (page->oversized) {
-		kev_error_set(&error, "API discovery: %s is over %u MiB", page->path, BODY_MAX >> 20);
+		kev_error_set(&error, "%s is over %u MiB", page->path, BODY_MAX >> 20);
 		finish(page->discovery, -EPROTO, &error);
 	} else {
 		/* The callbacks here stop a transfer for nothing else but memory. */
@@ -347,7 +347,7 @@ static int refuse(const struct page *page, struct kev_error *error)
 
 	kev_status_init(&status);
 	(void)kev_status_read(&status, kev_buf_str(&page->body));
-	kev_error_set(error, "API discovery: %s: %d: %.*s", page->path, page->status, (int)status.message.len,
+	kev_error_set(error, "%s: %d: %.*s", page->path, page->status, (int)status.message.len,
 		status.message.len ? status.message.data : "");
 	kev_status_fini(&status);
 	if (page->status == 401 || page->status == 403)
@@ -387,7 +387,7 @@ static int read_page(struct kev_discovery *d, const struct page *page, struct ke
 		return read_group_list(d, answer);
 	if (page->group[0])
 		return 0;
-	kev_error_set(error, "API discovery: %s does not answer as an API server does", page->path);
+	kev_error_set(error, "%s does not answer as an API server does", page->path);
 	return -EPROTO;
 }
 
@@ -455,7 +455,7 @@ static void advance(struct kev_discovery *d)
 		r = read_pages(d, &error);
 	if (r < 0 || d->read == d->count) {
 		if (r < 0 && !error.text[0])
-			kev_error_set(&error, "API discovery: %s", strerror(-r));
+			kev_error_set(&error, "%s", strerror(-r));
 		finish(d, r, &error);
 	}
 }

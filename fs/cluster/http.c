@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "kevfs/base/log.h"
 #include "kevfs/cluster/credential.h"
 #include "kevfs/cluster/failure.h"
 #include "kevfs/cluster/head.h"
@@ -57,6 +58,7 @@ struct kev_http {
 	CURLM *multi;
 	struct kev_http_transfer *first, **last;
 	bool inside; /* curl is calling us: nothing may be added to the multi or taken from it */
+	bool renew;  /* read the certificates and the key anew: their files may have changed */
 	bool fresh;  /* the connection that there is may be dead: the next request makes a new one */
 	bool global; /* curl_global_init() was called */
 };
@@ -317,8 +319,8 @@ static int add_headers(struct kev_http_transfer *transfer, const struct kev_http
 
 static bool set_blob(CURL *easy, CURLoption option, const struct kev_buf *text)
 {
-	/* The identity outlives every transfer. */
-	struct curl_blob blob = {text->data, text->len, CURL_BLOB_NOCOPY};
+	/* The identity can be renewed while the transfer lives. */
+	struct curl_blob blob = {text->data, text->len, CURL_BLOB_COPY};
 
 	return !text->len || curl_easy_setopt(easy, option, &blob) == CURLE_OK;
 }
@@ -437,6 +439,18 @@ static int set_up(struct kev_http_transfer *transfer, const struct kev_http_requ
 	return r;
 }
 
+/* Certificates are renewed in place. Half of a pair, or nothing at all, is not taken over. */
+static void renew_identity(struct kev_http *http)
+{
+	struct kev_error error = {""};
+
+	if (!http->renew)
+		return;
+	http->renew = false;
+	if (kev_identity_load(&http->identity, http->config, http->clock, &error))
+		kev_log_info("%s", error.text);
+}
+
 int kev_http_start(
 	struct kev_http *http, const struct kev_http_request *request, struct kev_http_transfer **out)
 {
@@ -444,6 +458,7 @@ int kev_http_start(
 
 	if (!transfer)
 		return -ENOMEM;
+	renew_identity(http);
 	transfer->http = http;
 	transfer->request = *request;
 	transfer->request.gzip = request->gzip && !http->config->disable_compression;
@@ -537,6 +552,8 @@ static int explain(struct kev_http_transfer *transfer, CURLcode code)
 	failure.os_error = (int)os_error;
 	if (refused >= 300)
 		failure.kind = KEV_FAILURE_PROTOCOL;
+	/* Either side may have a new certificate, and its file be there already. */
+	transfer->http->renew |= failure.kind == KEV_FAILURE_CERTIFICATE || failure.kind == KEV_FAILURE_TLS;
 	return kev_failure_explain(&failure, &transfer->reason);
 }
 
@@ -591,6 +608,32 @@ static int64_t transfer_deadline(const struct kev_http_transfer *transfer)
 	return idle < total ? idle : total;
 }
 
+static bool is_http2(const struct kev_http_transfer *transfer)
+{
+	long version = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
+	return version == CURL_HTTP_VERSION_2_0;
+}
+
+/* The connection of a request that is not answered. What else HTTP/2 carries on it would keep it alive, and
+ * curl would put the next requests on it, too: unless something has come since, that is over as well. */
+static void give_up_connection(struct kev_http *http, struct kev_http_transfer *dead)
+{
+	(void)curl_easy_setopt(dead->easy, CURLOPT_FORBID_REUSE, 1L);
+	http->fresh = true;
+	for (struct kev_http_transfer *t = http->first; t; t = t->next) {
+		if (t != dead && is_http2(t) && t->last_byte > dead->last_byte)
+			return;
+	}
+	for (struct kev_http_transfer *t = http->first; t; t = t->next) {
+		if (t == dead || t->error || t->cancelled || !is_http2(t))
+			continue;
+		(void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+		fail(t, -ECONNRESET, "the connection does not answer any more");
+	}
+}
+
 /* curl's own timeouts count otherwise: its idle one is an average over seconds. */
 static void expire(struct kev_http_transfer *transfer)
 {
@@ -603,23 +646,34 @@ static void expire(struct kev_http_transfer *transfer)
 	kev_error_set(&transfer->reason, total ? "%s: not done within %d s" : "%s: not a byte for %d s",
 		http->origin.label, total ? transfer->request.total_timeout : transfer->request.idle_timeout);
 	/* Whatever hangs there, it is not to be asked again. */
-	(void)curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
-	http->fresh = true;
+	give_up_connection(http, transfer);
 }
 
-/* What has failed, was cancelled or has waited too long. Each done may change the list, so it starts anew. */
-static void report_overdue(struct kev_http *http)
+void kev_http_give_up(struct kev_http *http, struct kev_http_transfer *transfer)
+{
+	give_up_connection(http, transfer);
+	kev_http_cancel(http, transfer);
+}
+
+static struct kev_http_transfer *find_overdue(const struct kev_http *http)
 {
 	struct kev_http_transfer *transfer = http->first;
 
-	while (transfer) {
-		if (transfer_deadline(transfer) > now(http)) {
-			transfer = transfer->next;
-			continue;
-		}
+	/* What was reported is unlinked by take_out(), which the analyzer does not follow. */
+	while (transfer && transfer_deadline(transfer) > now(http)) /* NOLINT(clang-analyzer-unix.Malloc) */
+		transfer = transfer->next;
+	return transfer;
+}
+
+/* What has failed, was cancelled or has waited too long. Each done may change the list, so it is looked
+ * through anew. */
+static void report_overdue(struct kev_http *http)
+{
+	struct kev_http_transfer *transfer;
+
+	while ((transfer = find_overdue(http))) {
 		expire(transfer);
 		report(transfer);
-		transfer = http->first;
 	}
 }
 
@@ -682,7 +736,8 @@ void kev_http_wakeup(struct kev_http *http)
 
 bool kev_http_refresh_credential(struct kev_http *http)
 {
-	return kev_credential_refresh(http->credential);
+	http->renew = http->config->cert_file != NULL || http->config->ca_file != NULL;
+	return kev_credential_refresh(http->credential) || http->config->cert_file;
 }
 
 int kev_http_append_query(struct kev_buf *out, struct kev_str s)

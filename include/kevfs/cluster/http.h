@@ -80,6 +80,9 @@ int kev_http_start(struct kev_http *http, const struct kev_http_request *request
  * no-ops. */
 void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer);
 
+/** The same for one that the server does not answer: its connection is given up with it. */
+void kev_http_give_up(struct kev_http *http, struct kev_http_transfer *transfer);
+
 /** Wait at most timeout_ms for something to do and do it: callbacks run inside. @return 0 or -errno of a
  * failure that is not one transfer's */
 int kev_http_run(struct kev_http *http, int timeout_ms) KEV_MUST_USE;

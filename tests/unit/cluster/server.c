@@ -17,6 +17,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "kevfs/base/str.h"
+
 #define HEAD_MAX 65536
 #define CONNECTIONS_MAX 256
 
@@ -59,7 +61,7 @@ static char *to_pem(X509 *certificate, EVP_PKEY *key)
 	CHECK(certificate ? PEM_write_bio_X509(bio, certificate)
 			  : PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL));
 	len = BIO_get_mem_data(bio, &data);
-	copy = strndup(data, (size_t)len);
+	copy = kev_str_dup((struct kev_str){data, (size_t)len});
 	CHECK(copy);
 	BIO_free(bio);
 	return copy;
