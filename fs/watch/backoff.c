@@ -28,8 +28,9 @@ int64_t kev_backoff_next(struct kev_backoff *backoff, enum kev_backoff_cause cau
 	if (wait > cap)
 		wait = cap;
 	wait += (int64_t)((double)wait * (random / 4294967296.0));
-	if (retry_after >= 0)
-		wait = retry_after * KEV_NS_PER_SEC;
+	if (retry_after > 0)
+		wait = (retry_after < KEV_BACKOFF_ASKED_MAX ? retry_after : KEV_BACKOFF_ASKED_MAX) *
+		       KEV_NS_PER_SEC;
 	backoff->tries++;
 	backoff->until = now + wait;
 	return wait;

@@ -116,6 +116,7 @@ static int add_watcher(struct kev_feed *feed, enum kev_scope_kind kind, const ch
 		.server = feed->config.cluster->server,
 		.kind = kind,
 		.namespace_ = namespace_,
+		.allowed = kind == KEV_SCOPE_EVENTS && !namespace_ ? feed->config.cluster->namespace_ : NULL,
 		.field_selector = kind == KEV_SCOPE_EVENTS ? feed->config.field_selector : NULL,
 		.idle_timeout = feed->config.sync_timeout,
 		.patient = feed->config.patient,
@@ -165,6 +166,7 @@ static int set_up(struct kev_feed *feed, struct kev_error *error)
 {
 	struct kev_kind_watch_config kinds = {.clock = feed->config.clock,
 		.store = feed->config.store,
+		.patient = feed->config.patient,
 		.random = next_random,
 		.answered = on_answered,
 		.context = feed};
@@ -268,10 +270,14 @@ static void check_synced(struct kev_feed *feed)
 {
 	struct kev_store_counts counts;
 
-	if (feed->synced || feed->unsettled > 0 || !kev_kind_watch_ready(feed->kinds))
+	if (feed->synced || feed->unsettled > 0 || kev_kind_watch_retry(feed->kinds) ||
+		!kev_kind_watch_ready(feed->kinds))
 		return;
 	feed->synced = true;
 	kev_intake_go_live(feed->intake);
+	kev_kind_watch_speak(feed->kinds);
+	for (size_t i = 0; i < feed->watcher_count; i++)
+		kev_watcher_speak(feed->watchers[i]);
 	kev_store_counts(feed->config.store, &counts);
 	kev_log_info("in sync with %s: %zu events, %zu pods, %zu namespaces", feed->config.cluster->server,
 		counts.events, counts.pods, counts.namespaces);

@@ -18,6 +18,9 @@ struct kev_kind_watch {
 	struct kev_backoff backoff;
 	struct kev_kinds *kinds; /* of the answer that is coming; NULL: no question is under way */
 	bool ready;
+	bool quiet;       /* until the first sync is over, its result is what is said */
+	bool untold;      /* that discovery is refused */
+	bool again;       /* a refusal was put to the server a second time */
 	int64_t asked;    /* when the last question was sent */
 	int64_t last;     /* when the last good answer came */
 	int64_t deadline; /* of the next try of the first question */
@@ -57,6 +60,15 @@ static void publish(struct kev_kind_watch *watch)
 	watch->kinds = NULL;
 }
 
+void kev_kind_watch_speak(struct kev_kind_watch *watch)
+{
+	if (watch->untold)
+		kev_log_warning(
+			"API discovery: %s; only the kinds that Kubernetes ships are known", watch->why.text);
+	watch->untold = false;
+	watch->quiet = false;
+}
+
 static void fail(struct kev_kind_watch *watch, int result)
 {
 	int64_t now = kev_clock_monotonic(watch->config.clock);
@@ -67,9 +79,10 @@ static void fail(struct kev_kind_watch *watch, int result)
 		return;
 	}
 	if (is_no_use(result)) {
-		kev_log_warning(
-			"API discovery: %s; only the kinds that Kubernetes ships are known", watch->why.text);
 		watch->ready = true;
+		watch->untold = true;
+		if (!watch->quiet)
+			kev_kind_watch_speak(watch);
 		return;
 	}
 	wait = kev_backoff_next(&watch->backoff, KEV_BACKOFF_UNREACHABLE, now, -1,
@@ -87,6 +100,7 @@ static void on_done(void *context, int result, const struct kev_error *error)
 		kev_error_set(&watch->why, "%s", error && error->text[0] ? error->text : strerror(-result));
 	if (has_answered(result)) {
 		watch->ready = true;
+		watch->untold = false;
 		watch->last = kev_clock_monotonic(watch->config.clock);
 	}
 	if (result == 0)
@@ -106,6 +120,7 @@ struct kev_kind_watch *kev_kind_watch_create(const struct kev_kind_watch_config 
 	if (!watch)
 		return NULL;
 	watch->config = *config;
+	watch->quiet = !config->patient;
 	watch->deadline = INT64_MAX;
 	watch->asked = INT64_MIN;
 	kev_backoff_init(&watch->backoff);
@@ -144,6 +159,16 @@ bool kev_kind_watch_ask(struct kev_kind_watch *watch)
 	kev_error_set(&watch->why, "out of memory");
 	fail(watch, -ENOMEM);
 	return false;
+}
+
+bool kev_kind_watch_retry(struct kev_kind_watch *watch)
+{
+	if (!watch->ready || watch->last || watch->again)
+		return false;
+	watch->again = true;
+	watch->ready = false;
+	kev_kind_watch_ask(watch);
+	return true;
 }
 
 bool kev_kind_watch_ready(const struct kev_kind_watch *watch)

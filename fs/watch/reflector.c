@@ -20,7 +20,7 @@
 /* After so many watches in a row that were of no use, a server is spared: each one costs it a list. */
 #define FUTILE_MAX 4U
 
-/* What is forbidden may be permitted later. */
+/* What is forbidden from the beginning may be permitted later. */
 #define DENIED_WAIT (60 * KEV_NS_PER_SEC)
 
 /* The server gives a page 60 s. One that breaks off after this long was too large for the link. */
@@ -249,6 +249,8 @@ static void on_eof(
 	r->refreshed = false;
 	if (r->lines == 0 && input->now - r->started < SHORT_WATCH)
 		relist(r, input, true, action);
+	else if (input->now - r->started < SHORT_WATCH && r->futile++ > 0)
+		back_off(r, WATCH_ON, KEV_BACKOFF_UNREACHABLE, input, action);
 	else
 		watch_on(r, input->now, action);
 }
@@ -263,9 +265,15 @@ static void note_slow_page(struct kev_reflector *r, int64_t now)
 	r->limit = r->limit / 2 > LIMIT_MIN ? r->limit / 2 : LIMIT_MIN;
 }
 
-/* What is refused now may be permitted later. */
-static void on_denied(struct kev_reflector *r, struct kev_reflector_action *action)
+/* What is refused now may be permitted later. And what was permitted a moment ago: an API server that has
+ * just started refuses everybody until it knows who may what. */
+static void on_denied(
+	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
+	if (r->synced) {
+		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
+		return;
+	}
 	if (r->config.optional) {
 		action->denied = !r->denied;
 		r->denied = true;
@@ -311,7 +319,7 @@ static void on_status(
 	if (input->status == 401) {
 		on_unauthorized(r, input, action);
 	} else if (input->status == 403 || input->status == 404) {
-		on_denied(r, action);
+		on_denied(r, input, action);
 	} else if (watching && (input->status == 410 || input->rv_too_large)) {
 		relist(r, input, true, action);
 	} else if (input->status == 429) {

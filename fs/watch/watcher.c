@@ -16,6 +16,9 @@
 /* A watch's headers come at once, although its lines may not. */
 #define HEAD_TIMEOUT 30
 
+/* Seconds without a byte that a list is given once there is something to show. */
+#define LIST_PATIENCE 60
+
 /* How much later than it should a watch may end. Nothing is heard of one that died silently. */
 #define WATCH_SLACK 30
 
@@ -26,14 +29,17 @@
 
 #define METADATA "g=meta.k8s.io;v=v1,application/json"
 
+#define METADATA_LIST "PartialObjectMetadataList"
+
+/* list_kinds: what a list of it calls itself; a server that has no metadata alone sends whole objects. */
 static const struct resource {
-	const char *name, *list_accept, *watch_accept;
+	const char *name, *list_accept, *watch_accept, *list_kinds[2];
 } resources[] = {
-	[KEV_SCOPE_EVENTS] = {"events", "application/json", "application/json"},
-	[KEV_SCOPE_PODS] = {"pods", "application/json;as=PartialObjectMetadataList;" METADATA,
-		"application/json;as=PartialObjectMetadata;" METADATA},
-	[KEV_SCOPE_NAMESPACES] = {"namespaces", "application/json;as=PartialObjectMetadataList;" METADATA,
-		"application/json;as=PartialObjectMetadata;" METADATA},
+	[KEV_SCOPE_EVENTS] = {"events", "application/json", "application/json", {"EventList", "EventList"}},
+	[KEV_SCOPE_PODS] = {"pods", "application/json;as=" METADATA_LIST ";" METADATA,
+		"application/json;as=PartialObjectMetadata;" METADATA, {METADATA_LIST, "PodList"}},
+	[KEV_SCOPE_NAMESPACES] = {"namespaces", "application/json;as=" METADATA_LIST ";" METADATA,
+		"application/json;as=PartialObjectMetadata;" METADATA, {METADATA_LIST, "NamespaceList"}},
 };
 
 struct kev_watcher {
@@ -55,9 +61,12 @@ struct kev_watcher {
 	int64_t deadline; /* of the wait, or of a watch's head; INT64_MAX none */
 	uint32_t begun;   /* the relist under way */
 	bool settled;     /* has been told */
+	bool quiet;       /* until the first sync is over, its result is what is said */
+	bool denied;      /* the server refuses it, and it is done without */
 	bool troubled;    /* the log says that it does not work */
 	struct kev_error why;
 	struct kev_watcher_progress progress;
+	uint64_t received, most; /* bytes of this list; of the longest so far */
 };
 
 static void step(struct kev_watcher *w, struct kev_reflector_input input);
@@ -84,6 +93,7 @@ struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config)
 	if (!w)
 		return NULL;
 	w->config = *config;
+	w->quiet = !config->patient;
 	w->deadline = INT64_MAX;
 	kev_buf_init(&w->label, PATH_MAX_BYTES);
 	kev_buf_init(&w->refusal, REFUSAL_MAX);
@@ -153,6 +163,9 @@ static int on_head(void *context, const struct kev_http_response *response)
 	struct kev_watcher *w = context;
 
 	w->status = response->status;
+	/* What a refusal has to say is short. */
+	if (w->status != 200)
+		w->deadline = now(w) + HEAD_TIMEOUT * KEV_NS_PER_SEC;
 	if (!w->watching || w->status != 200)
 		return 0;
 	w->deadline = INT64_MAX;
@@ -213,6 +226,11 @@ static int on_watch_piece(struct kev_watcher *w, struct kev_str piece)
 	int r = kev_lines_feed(w->lines, piece, on_line, w);
 
 	kev_ingest_skip(w->ingest, kev_lines_skipped(w->lines) - skipped, "a line that is too long");
+	/* Nobody knows what it was about, and its older revision must not stand as if it were the newest. */
+	if (kev_lines_skipped(w->lines) != skipped && !w->stopped) {
+		kev_error_set(&w->why, "a line that is too long");
+		r = stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_GARBAGE});
+	}
 	if (r == -ENOMEM && !w->stopped)
 		r = stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
 	return r;
@@ -223,8 +241,13 @@ static int on_page_piece(struct kev_watcher *w, struct kev_str piece)
 	size_t oversized = kev_items_oversized(w->items);
 	int r;
 
-	w->progress.last_byte = now(w);
 	r = kev_items_feed(w->items, piece, &w->why);
+	/* What was there before is no progress: a list that begins anew for ever must not look alive. */
+	w->received += piece.len;
+	if (w->received > w->most) {
+		w->most = w->received;
+		w->progress.last_byte = now(w);
+	}
 
 	kev_ingest_skip(w->ingest, kev_items_oversized(w->items) - oversized, "an object that is too large");
 	if (r == -ENOMEM)
@@ -241,8 +264,7 @@ static int on_body(void *context, struct kev_str piece)
 
 	if (w->status != 200) {
 		/* The first bytes say what is wrong; the rest may be missing. */
-		(void)kev_buf_append_str(&w->refusal, piece);
-		return 0;
+		return kev_buf_append_str(&w->refusal, piece) ? -ECANCELED : 0;
 	}
 	return w->watching ? on_watch_piece(w, piece) : on_page_piece(w, piece);
 }
@@ -257,8 +279,10 @@ static void explain_denial(struct kev_watcher *w, struct kev_str message)
 		message.len -= (size_t)(at - message.data) + sizeof(infix) - 1;
 		message.data = at + sizeof(infix) - 1;
 	}
-	kev_error_set(&w->why, "%s may not be %s: %.*s", label(w), w->watching ? "watched" : "listed",
-		(int)message.len, message.data ? message.data : "");
+	kev_error_set(&w->why, "%s may not be %s: %.*s%s%s", label(w), w->watching ? "watched" : "listed",
+		(int)message.len, message.data ? message.data : "",
+		w->config.allowed ? "; perhaps with -o namespace=" : "",
+		w->config.allowed ? w->config.allowed : "");
 }
 
 static void explain_refusal(struct kev_watcher *w, struct kev_str message)
@@ -296,11 +320,24 @@ static void on_refusal(struct kev_watcher *w, const struct kev_http_response *re
 	step(w, input);
 }
 
+/* What is there must not be taken for gone because something else was listed. */
+static int check_list_kind(struct kev_watcher *w)
+{
+	struct kev_str kind = kev_items_kind(w->items);
+	const char *const *known = resources[w->config.kind].list_kinds;
+
+	if (kev_str_eq(kind, kev_str_c(known[0])) || kev_str_eq(kind, kev_str_c(known[1])))
+		return 0;
+	kev_error_set(&w->why, "a list of the kind \"%.*s\" where %s was expected", (int)kind.len,
+		kind.data ? kind.data : "", known[0]);
+	return -EINVAL;
+}
+
 static void on_page_end(struct kev_watcher *w)
 {
 	struct kev_items *items = w->items;
 
-	if (kev_items_finish(items, &w->why) != 0) {
+	if (kev_items_finish(items, &w->why) != 0 || check_list_kind(w) != 0) {
 		end_request(w);
 		step(w, garbage(w));
 		return;
@@ -321,7 +358,8 @@ static void on_done(void *context, const struct kev_http_result *result)
 	bool stopped = w->stopped;
 
 	w->transfer = NULL;
-	if (!stopped && result->error == 0 && result->response.status != 200) {
+	if (!stopped && result->response.status && result->response.status != 200 &&
+		(result->error == 0 || result->error == -ECANCELED)) {
 		on_refusal(w, &result->response);
 		return;
 	}
@@ -359,6 +397,12 @@ static int append_parameter(struct kev_buf *path, const char *name, struct kev_s
 	return kev_http_append_query(path, value);
 }
 
+/* Only the first sync may be impatient: later nobody waits, and the server gives a list a minute. */
+static int idle_timeout(const struct kev_watcher *w)
+{
+	return w->settled && w->config.idle_timeout < LIST_PATIENCE ? LIST_PATIENCE : w->config.idle_timeout;
+}
+
 /* @return 0, -EMSGSIZE or -ENOMEM */
 static int send(struct kev_watcher *w, struct kev_buf *path, unsigned timeout)
 {
@@ -367,7 +411,7 @@ static int send(struct kev_watcher *w, struct kev_buf *path, unsigned timeout)
 		.accept = w->watching ? resource->watch_accept : resource->list_accept,
 		/* A server may send a watch as several gzip members, which libcurl does not read. */
 		.gzip = !w->watching,
-		.idle_timeout = w->watching ? 0 : w->config.idle_timeout,
+		.idle_timeout = w->watching ? 0 : idle_timeout(w),
 		.total_timeout = w->watching ? (int)timeout + WATCH_SLACK : 0,
 		.head = on_head,
 		.body = on_body,
@@ -425,6 +469,7 @@ static int relist_begin(struct kev_watcher *w)
 {
 	w->progress.items = 0;
 	w->progress.remaining = 0;
+	w->received = 0;
 	if (w->config.kind == KEV_SCOPE_EVENTS)
 		return kev_intake_relist_begin(w->config.intake, &w->begun);
 	w->begun = kev_store_relist_begin(w->config.store);
@@ -443,23 +488,37 @@ static int relist_end(struct kev_watcher *w)
 	return 0;
 }
 
+static void log_denial(const struct kev_watcher *w)
+{
+	kev_log_warning("%s; only those that events mention are shown", w->why.text);
+}
+
 /* The log tells once that something does not work, and once that it works again; what lies in between, only
  * who asks for it. */
 static void log_failure(struct kev_watcher *w, const struct kev_reflector_input *input,
 	const struct kev_reflector_action *action)
 {
-	enum kev_log_level level = w->troubled ? KEV_LOG_INFO : KEV_LOG_WARNING;
+	enum kev_log_level level = w->troubled || w->quiet ? KEV_LOG_INFO : KEV_LOG_WARNING;
 
 	if (action->denied) {
-		kev_log_warning("%s; only those that events mention are shown", w->why.text);
+		w->denied = true;
+		if (!w->quiet)
+			log_denial(w);
 	} else if (action->next == KEV_REFLECTOR_WAIT) {
 		kev_log(level, "%s; next try in %.1f s",
 			input->event == KEV_REFLECTOR_LOST ? "out of memory" : w->why.text,
 			(double)action->wait / KEV_NS_PER_SEC);
-		w->troubled = true;
+		w->troubled = !w->quiet;
 	} else if (action->next == KEV_REFLECTOR_LIST && w->watching && input->event != KEV_REFLECTOR_TIMER) {
 		kev_log_info("%s: the watch has ended too early; listing anew", label(w));
 	}
+}
+
+void kev_watcher_speak(struct kev_watcher *w)
+{
+	if (w->quiet && w->denied)
+		log_denial(w);
+	w->quiet = false;
 }
 
 static void tell_settled(struct kev_watcher *w)
@@ -499,6 +558,8 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 
 	w->deadline = INT64_MAX;
 	log_failure(w, input, action);
+	if (action->end)
+		w->denied = false;
 	if (action->synced || action->denied)
 		tell_settled(w);
 	switch (action->next) {
@@ -557,9 +618,11 @@ void kev_watcher_tick(struct kev_watcher *w, int64_t at)
 		step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_TIMER});
 		return;
 	}
+	kev_http_give_up(w->config.http, w->transfer);
+	w->transfer = NULL;
 	end_request(w);
 	kev_error_set(
-		&w->why, "%s: no answer to a watch of %s for %d s", w->config.server, label(w), HEAD_TIMEOUT);
+		&w->why, "%s: no whole answer for %s in %d s", w->config.server, label(w), HEAD_TIMEOUT);
 	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_BROKEN, .error = -ETIMEDOUT});
 }
 

@@ -23,11 +23,16 @@ struct kev_backoff {
 #define KEV_BACKOFF_OVERLOAD_MAX 30000000000LL
 #define KEV_BACKOFF_UNREACHABLE_MAX 4000000000LL
 
+/** The longest wait, in seconds, that a server gets by asking for it: API servers ask for up to 32 s, and the
+ * page that a proxy shows during maintenance for an hour. */
+#define KEV_BACKOFF_ASKED_MAX 300
+
 void kev_backoff_init(struct kev_backoff *backoff);
 
 /**
  * @param now          monotonic ns
- * @param retry_after  what the server asked for, in seconds, or -1: it wins, and is not jittered
+ * @param retry_after  what the server asked for, in seconds: it wins, and is not jittered. 0, "at once", is
+ * no answer to overload, and counts as none (-1); over KEV_BACKOFF_ASKED_MAX it is that
  * @param random       any 32 random bits
  * @return ns to wait from now
  */

@@ -19,6 +19,7 @@ struct kev_kind_watch_config {
 	struct kev_http *http; /**< borrowed, must outlive it, like all below */
 	const struct kev_clock *clock;
 	struct kev_store *store;
+	bool patient; /**< never quiet: see kev_kind_watch_speak() */
 	uint32_t (*random)(void *context);
 	/** A question was answered, or has failed. */
 	void (*answered)(void *context);
@@ -38,6 +39,14 @@ bool kev_kind_watch_ask(struct kev_kind_watch *watch);
 /** Was the first question answered? Where discovery is not permitted, or makes no sense, the built-in kinds
  * are the answer. Until then it is asked again and again. */
 bool kev_kind_watch_ready(const struct kev_kind_watch *watch);
+
+/** The server answers the watchers: if it has refused discovery so far, ask once more, since paths never
+ * change.
+ * @return true if it is asked: not ready again */
+bool kev_kind_watch_retry(struct kev_kind_watch *watch);
+
+/** The first sync is over, well: what has been done without is told now, and at once from here on. */
+void kev_kind_watch_speak(struct kev_kind_watch *watch);
 
 /** When kev_kind_watch_tick() has something to do: monotonic ns, INT64_MAX for never. */
 int64_t kev_kind_watch_deadline(const struct kev_kind_watch *watch);

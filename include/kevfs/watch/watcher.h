@@ -25,6 +25,7 @@ struct kev_watcher_config {
 	const char *server;         /**< for messages: its URL */
 	enum kev_scope_kind kind;   /**< events, pods or namespaces */
 	const char *namespace_;     /**< only this one's; NULL: all */
+	const char *allowed;        /**< a namespace that the user may perhaps see, for messages; or NULL */
 	const char *field_selector; /**< or NULL */
 	int idle_timeout;           /**< seconds without a byte of a list that break it off */
 	bool patient;               /**< as kev_reflector_config */
@@ -47,7 +48,12 @@ void kev_watcher_start(struct kev_watcher *watcher);
 
 /** When kev_watcher_tick() has something to do: monotonic ns, INT64_MAX for never. */
 int64_t kev_watcher_deadline(const struct kev_watcher *watcher);
-void kev_watcher_tick(struct kev_watcher *watcher, int64_t now);
+void kev_watcher_tick(struct kev_watcher *watcher, int64_t at);
+
+/** The first sync is over, well: from here on what does not work is a warning, and what has been done without
+ * is told now. Before that it stays out of the log (but for the level info): the sync's result says why it
+ * failed. */
+void kev_watcher_speak(struct kev_watcher *watcher);
 
 /** Something that came from it was lost: list anew. */
 void kev_watcher_relist(struct kev_watcher *watcher);

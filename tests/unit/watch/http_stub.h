@@ -108,6 +108,11 @@ void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer)
 	stub_free(http, transfer);
 }
 
+void kev_http_give_up(struct kev_http *http, struct kev_http_transfer *transfer)
+{
+	kev_http_cancel(http, transfer);
+}
+
 int kev_http_run(struct kev_http *http, int timeout_ms)
 {
 	struct timespec until;

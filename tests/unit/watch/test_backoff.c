@@ -61,9 +61,21 @@ static void test_next_retry_after_wins(void **state)
 
 	(void)state;
 	kev_backoff_init(&backoff);
-	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, 0, LONGEST), 0);
-	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, 3600, LONGEST), 3600 * S);
+	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, 1, LONGEST), 1 * S);
+	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, 300, LONGEST), 300 * S);
 	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, -1, SHORTEST), 3200 * MS);
+}
+
+/* A server that says "at once", or "in an hour", is not taken at its word. */
+static void test_next_retry_after_is_bounded(void **state)
+{
+	struct kev_backoff backoff;
+
+	(void)state;
+	kev_backoff_init(&backoff);
+	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, 0, SHORTEST), 800 * MS);
+	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, 0, SHORTEST), 1600 * MS);
+	assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, 0, 3600, SHORTEST), 300 * S);
 }
 
 static void test_next_starts_over_when_healthy(void **state)
@@ -89,6 +101,7 @@ int main(void)
 		cmocka_unit_test(test_next_never_passes_cap),
 		cmocka_unit_test(test_next_jitters),
 		cmocka_unit_test(test_next_retry_after_wins),
+		cmocka_unit_test(test_next_retry_after_is_bounded),
 		cmocka_unit_test(test_next_starts_over_when_healthy),
 	};
 

@@ -119,15 +119,18 @@ static void serve(struct kev_http *http, void *context)
 			stub_answer(http, transfer, server->events_status, "no");
 		else if (strstr(transfer->path, "/events?"))
 			stub_answer(http, transfer, 200,
-				"{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[{\"metadata\":"
+				"{\"kind\":\"EventList\",\"metadata\":{\"resourceVersion\":\"10\"},\"items\":"
+				"[{\"metadata\":"
 				"{\"namespace\":\"ns\",\"name\":\"first\",\"resourceVersion\":\"1\"}}]}");
 		else if (strstr(transfer->path, "/pods?"))
 			stub_answer(http, transfer, 200,
-				"{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[{\"metadata\":"
+				"{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[{"
+				"\"metadata\":"
 				"{\"namespace\":\"ns\",\"name\":\"web\"}}]}");
 		else
 			stub_answer(http, transfer, 200,
-				"{\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[{\"metadata\":"
+				"{\"kind\":\"NamespaceList\",\"metadata\":{\"resourceVersion\":\"10\"},"
+				"\"items\":[{\"metadata\":"
 				"{\"name\":\"ns\"}}]}");
 		return;
 	}

@@ -112,15 +112,25 @@ static void answer(struct world *world, const char *path, int status, const char
 	stub_answer(world->http, request(world, path), status, text);
 }
 
-static const char *page(const char *rv, const char *token, const char *items)
+static const char *page_of(const char *kind, const char *rv, const char *token, const char *items)
 {
 	static char text[4096];
 
 	snprintf(text, sizeof(text),
-		"{\"kind\":\"EventList\",\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\","
+		"{\"kind\":\"%s\",\"metadata\":{\"resourceVersion\":\"%s\",\"continue\":\"%s\","
 		"\"remainingItemCount\":%s},\"items\":[%s]}",
-		rv, token, token[0] ? "77" : "0", items);
+		kind, rv, token, token[0] ? "77" : "0", items);
 	return text;
+}
+
+static const char *page(const char *rv, const char *token, const char *items)
+{
+	return page_of("EventList", rv, token, items);
+}
+
+static const char *metadata_page(const char *rv, const char *items)
+{
+	return page_of("PartialObjectMetadataList", rv, "", items);
 }
 
 static const char *line(const char *type, const char *object)
@@ -200,7 +210,7 @@ static void test_list_metadata_from_the_cache(void **state)
 	assert_string_equal(
 		request(world, "/api/v1/pods?limit=5000&resourceVersion=0")->accept, metadata_list);
 	answer(world, "/api/v1/pods?limit=5000&resourceVersion=0", 200,
-		page("10", "", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
+		metadata_page("10", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
 	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
 	assert_string_equal(request(world, "/api/v1/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&"
 					   "resourceVersion=10")
@@ -369,7 +379,8 @@ static void test_list_forbidden_pods_are_done_without(void **state)
 	wait(world, 60 * S);
 	answer(world, path, 403, forbidden);
 	wait(world, 60 * S);
-	answer(world, path, 200, page("10", "", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
+	answer(world, path, 200,
+		metadata_page("10", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
 	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
 	assert_int_equal(world->settled, 1);
 	assert_int_equal(world->failed, 0);
@@ -390,6 +401,10 @@ static void test_list_fails_with_a_reason(void **state)
 		{200, -EPROTO, "<html>", NULL},
 		{200, -EPROTO, "{\"items\":[", NULL},
 		{200, -EPROTO, "{\"items\":[]}", NULL},
+		{200, -EPROTO, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[]}",
+			"https://server: listing events: the answer is not a Kubernetes API server's: a list "
+			"of "
+			"the kind \"PodList\" where EventList was expected"},
 	};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
