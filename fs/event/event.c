@@ -186,6 +186,9 @@ static void set_times(struct kev_event *event, const struct kev_json *json, cons
 		first_time(json, by_age, KEV_ARRAY_LEN(by_age), &event->mtime);
 	if (!latest_managed_time(json, layout->metadata[METADATA_MANAGED_FIELDS], &written))
 		first_time(json, last_seen, KEV_ARRAY_LEN(last_seen), &written);
+	/* The server stamps the managed fields before the creation, which may be in the next second. */
+	if (created != KEV_NAME_NO_CREATION && created > written)
+		written = created;
 	event->written = written - written % KEV_NS_PER_SEC;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ static inline int kev_str_cmp(struct kev_str a, struct kev_str b)
 /** @return new: a C string that ends at s's end, or at a NUL in it; NULL on ENOMEM */
 static inline char *kev_str_dup(struct kev_str s)
 {
-	char *copy = malloc(s.len + 1);
+	char *copy = s.len < PTRDIFF_MAX ? malloc(s.len + 1) : NULL;
 
 	if (!copy)
 		return NULL;

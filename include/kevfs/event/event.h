@@ -54,8 +54,8 @@ int64_t kev_event_mtime(const struct kev_event *event);
 
 /**
  * The server's last write, ns since the epoch in whole seconds: the latest metadata.managedFields[].time,
- * else last seen (series.lastObservedTime, lastTimestamp, eventTime), else creationTimestamp; 0 where there
- * is none.
+ * else last seen (series.lastObservedTime, lastTimestamp, eventTime); but not before creationTimestamp. 0
+ * where there is none.
  */
 int64_t kev_event_written(const struct kev_event *event);
 
