@@ -4,10 +4,12 @@ KEVFS_BIN (the binary) or KEVFS_BUILD (meson's build directory) says what is tes
 KEVFS_CLUSTER holds the programs of the real control plane; without them its tests are skipped.
 """
 import contextlib
+import ctypes
 import os
 import pathlib
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,8 @@ import pytest
 import events
 import hostile
 from mounts import Mount, Session, Workspace
-from servers import Fake, Real, Unavailable, find_kubectl, wait_for
+from servers import Fake, Real, Unavailable, find_kubectl, run, wait_for
+from watchdog import leave_namespace
 
 TIMEOUT = 60
 REAL_EVENTS = 2000
@@ -29,8 +32,27 @@ def pytest_configure(config):
     directory = tempfile.mkdtemp(prefix="kevfs-test-")
     os.chmod(directory, 0o755)
     config.kevfs_directory = directory
+    (pathlib.Path(directory) / "bin").mkdir()
+    if os.getuid() == 0:
+        enter_namespace(directory)
     config.kevfs_watchdog = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(__file__), "watchdog.py"), directory, str(os.getpid())], stdin=subprocess.PIPE)
     signal.signal(signal.SIGALRM, on_alarm)
+
+
+def enter_namespace(directory):
+    """A mount namespace for the session: what is mounted in it ends with it, whatever happens. There kevfs is in a directory where
+    mount(8) and systemd find it without any PATH, and everyone may open /dev/fuse, as udev has it outside of containers."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x20000):  # CLONE_NEWNS
+        raise OSError(ctypes.get_errno(), "unshare: the mount tests need the right to mount")
+    device = os.path.join(directory, "dev")
+    os.mkdir(device)
+    run("mount", "--make-rslave", "/")
+    run("mount", "--bind", os.path.join(directory, "bin"), "/usr/local/sbin")
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "none", device)
+    os.mknod(device + "/fuse", stat.S_IFCHR, os.stat("/dev/fuse").st_rdev)
+    os.chmod(device + "/fuse", 0o666)
+    run("mount", "--bind", device + "/fuse", "/dev/fuse")
 
 
 def on_alarm(*_):
@@ -47,6 +69,7 @@ def pytest_unconfigure(config):
     tell(config, "bye")
     config.kevfs_watchdog.stdin.close()
     config.kevfs_watchdog.wait(30)
+    leave_namespace(config.kevfs_directory)
     shutil.rmtree(config.kevfs_directory, ignore_errors=True)
 
 

@@ -25,7 +25,6 @@ def find_kevfs(directory):
     found = pathlib.Path(given) if given else pathlib.Path(build) / "fs/kevfs" if build else None
     if not found or not found.is_file():
         raise AssertionError(f"kevfs is not there ({found}): set KEVFS_BIN to the binary, or KEVFS_BUILD to meson's build directory")
-    os.makedirs(directory)
     target = shutil.copy(found, pathlib.Path(directory) / "kevfs")
     os.chmod(directory, 0o755)
     os.chmod(target, 0o755)

@@ -138,7 +138,7 @@ def test_compaction(world, mount):
     path = m.path("default/pods/web-1/events/updated")
     held = os.open(path, os.O_RDONLY)
     before = os.stat(path)
-    with world.fault("close", resource="events"):
+    with world.fault("close", verb="watch", resource="events"), world.fault("close", verb="list", resource="events"):
         world.order("end")
         time.sleep(0.2)
         world.delete("default", "old-0")

@@ -1,4 +1,5 @@
 """The command line, and what -o selects."""
+import contextlib
 import json
 import os
 import pty
@@ -84,7 +85,7 @@ def test_namespace(selection, mount):
     (["field_selector=type=Warning", "field_selector=reason!=Two"], lambda kind, reason: kind == "warning" and reason != "two"),
     (["field_selector=type=Warning\\,reason=One"], lambda kind, reason: (kind, reason) == ("warning", "one")),
     (["field_selector=reason=a\\\\\\,b"], lambda kind, reason: reason == "a,b"),
-    (["field_selector=reason=a\\\\\\=b\\\\\\\\\\\\"], lambda kind, reason: reason == "a=b\\"),
+    (["field_selector=reason=a\\\\=b\\\\\\\\"], lambda kind, reason: reason == "a=b\\"),
     (["field_selector=metadata.namespace=sel-b", "field_selector=reason=One"], None),
     (["namespace=sel-b", "field_selector=reason==One", "namespace=sel-c"], None),
 ])
@@ -269,9 +270,11 @@ def test_signal_with_an_open_file(fake, mount):
     """Who reads must not keep it alive."""
     fake.create("default", event("held"))
     m = mount(fake)
-    with open(m.path("default/pods/web-1/events/held"), "rb"):
-        os.kill(m.pid(), signal.SIGTERM)
-        assert wait_for(lambda: not is_mounted(m.dir), 5)
+    held = os.open(m.path("default/pods/web-1/events/held"), os.O_RDONLY)
+    os.kill(m.pid(), signal.SIGTERM)
+    assert wait_for(lambda: not is_mounted(m.dir), 5)
+    with contextlib.suppress(OSError):  # nobody answers the flush any more
+        os.close(held)
     assert m.wait_end(10) == 0
 
 

@@ -74,6 +74,12 @@ def stacks(directory):
     sys.stderr.flush()
 
 
+def leave_namespace(directory):
+    """What stands in the way of removing the directory; a no-op where there is no namespace."""
+    for point in ("/dev/fuse", directory + "/dev", "/usr/local/sbin") if os.path.isdir(directory + "/dev") else ():
+        subprocess.run(["umount", "-l", point], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
+
+
 def clean(directory):
     """What a session leaves when it dies; its fake servers end by themselves."""
     abort(directory)
@@ -81,6 +87,7 @@ def clean(directory):
         down = pathlib.Path(__file__).resolve().parent.parent / "cluster/down"
         subprocess.run([down, real], stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
     if not mounts(directory):
+        leave_namespace(directory)
         shutil.rmtree(directory, ignore_errors=True)
 
 
