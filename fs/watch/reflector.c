@@ -265,12 +265,13 @@ static void note_slow_page(struct kev_reflector *r, int64_t now)
 	r->limit = r->limit / 2 > LIMIT_MIN ? r->limit / 2 : LIMIT_MIN;
 }
 
-/* What is refused now may be permitted later. And what was permitted a moment ago: an API server that has
- * just started refuses everybody until it knows who may what. */
+/* What is refused now may be permitted later; soon, where an API server has just started: it refuses
+ * everybody until it knows who may what. So it is asked sooner where something is shown already, or requests
+ * wait. */
 static void on_denied(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
-	if (r->synced) {
+	if (r->synced || (r->config.patient && !r->config.optional)) {
 		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
 		return;
 	}

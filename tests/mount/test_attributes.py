@@ -37,15 +37,16 @@ def true_mtime(e):
 
 
 def last_write(e):
-    """The server's last write: latest managedFields time, else last seen, else creation."""
+    """The server's last write: latest managedFields time, else last seen; but not before the creation, which the server stamps last."""
+    created = nanoseconds(e["metadata"].get("creationTimestamp"))
     managed = [nanoseconds(m.get("time")) for m in e["metadata"].get("managedFields") or []]
     managed = [t for t in managed if t is not None]
     if managed:
-        return max(managed)
+        return max(*managed, created or 0)
     for t in ((e.get("series") or {}).get("lastObservedTime"), e.get("lastTimestamp"), e.get("eventTime")):
         if nanoseconds(t) is not None:
-            return nanoseconds(t)
-    return nanoseconds(e["metadata"].get("creationTimestamp"))
+            return max(nanoseconds(t), created or 0)
+    return created
 
 
 def test_of_every_file(server, mount):

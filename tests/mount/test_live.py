@@ -281,18 +281,21 @@ def test_no_network_in_any_operation(fake, mount):
 
 
 def test_a_second_read_asks_nothing(fake, mount):
-    """The kernel's caches hold: a warm grep -r sends no requests. (Seen in kevfs's own debug output.)"""
+    """The kernel's caches hold: a warm grep -r sends no requests. (Seen in kevfs's own debug output.) The kernel may drop what it
+    likes at any time, and some machines page out what is idle: so one pass of several must ask nothing."""
     fake.load(100, namespaces=2)
     m = mount(fake, arguments=["-d"])
-    for _ in range(2):
-        run("grep", "-r", "Pulling", m.dir)
-        run("ls", "-lR", m.dir)
 
     def requests():
         time.sleep(0.3)
         return [line for line in m.said().splitlines() if "opcode: " in line and not any(w in line for w in ("STATFS", "FORGET", "INTERRUPT"))]
-    before = requests()
-    run("grep", "-r", "Pulling", m.dir)
-    run("ls", "-lR", m.dir)
-    run("tar", "-C", m.dir, "-cf", "/dev/null", "--verbose", ".")
-    assert requests() == before and len(before) > 50
+
+    def asked():
+        before = len(requests())
+        run("grep", "-r", "Pulling", m.dir)
+        run("ls", "-lR", m.dir)
+        run("tar", "-C", m.dir, "-cf", "/dev/null", "--verbose", ".")
+        return requests()[before:]
+    assert len(asked()) > 50
+    passes = []
+    assert wait_for(lambda: not passes.append(asked()) and not passes[-1], 15, 0), passes

@@ -180,8 +180,8 @@ static const struct row rows[] = {
 	{"refused, patient", PATIENT, FIRST_PAGE, 0, BROKEN(-ECONNREFUSED), WAIT(800 * MS)},
 	{"certificate, patient", PATIENT, FIRST_PAGE, 0, BROKEN(-EKEYREJECTED), WAIT(800 * MS)},
 	{"401, patient", PATIENT, FIRST_PAGE, 0, STATUS(401), WAIT(800 * MS)},
-	{"403, patient", PATIENT, FIRST_PAGE, 0, STATUS(403), WAIT(60 * S)},
-	{"404, patient", PATIENT, FIRST_PAGE, 0, STATUS(404), WAIT(60 * S)},
+	{"403, patient", PATIENT, FIRST_PAGE, 0, STATUS(403), WAIT(800 * MS)},
+	{"404, patient", PATIENT, FIRST_PAGE, 0, STATUS(404), WAIT(800 * MS)},
 
 	/* Optional. */
 	{"403, optional", OPTIONAL, FIRST_PAGE, 0, STATUS(403),
