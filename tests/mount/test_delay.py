@@ -110,7 +110,7 @@ def test_rsync_delete_believes_nothing(stalled, mount, scratch):
     assert r.returncode != 0 and (scratch / "copy/precious").exists()
 
 
-@pytest.mark.parametrize("how", ["umount -l", "SIGTERM"])
+@pytest.mark.parametrize("how", ["umount", "umount -l", "SIGTERM"])
 def test_unmounting_meanwhile(stalled, mount, how):
     """Who waits gets an error, and the daemon ends."""
     fake, _ = stalled
@@ -120,7 +120,11 @@ def test_unmounting_meanwhile(stalled, mount, how):
     if how == "SIGTERM":
         os.kill(m.pid(), signal.SIGTERM)
     else:
-        subprocess.run(["umount", "-l", m.dir], check=True)
+        if how == "umount":  # not while somebody is inside
+            for p in waiting:
+                p.kill()
+                p.wait(5)
+        subprocess.run([*how.split(), m.dir], check=True, timeout=5)
         for p in waiting:
             p.kill()
     for p in waiting:

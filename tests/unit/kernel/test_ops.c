@@ -424,7 +424,7 @@ static void test_parked_requests_wait_for_the_tree(void **state)
 	destroy(world);
 }
 
-static void test_parked_the_root_itself_never_waits(void **state)
+static void test_parked_umount_never_waits(void **state)
 {
 	struct world *world = create(true);
 	struct fuse_getattr_in getattr = {0};
@@ -432,6 +432,8 @@ static void test_parked_the_root_itself_never_waits(void **state)
 	(void)state;
 	ask(world, FUSE_GETATTR, 21, KEV_TREE_ROOT, &getattr, sizeof(getattr));
 	assert_int_equal(reply_error(world, 21), 0);
+	ask(world, FUSE_STATFS, 20, KEV_TREE_ROOT, NULL, 0);
+	assert_int_equal(reply_error(world, 20), 0);
 	destroy(world);
 }
 
@@ -440,7 +442,7 @@ static void test_parked_requests_end_with_eagain(void **state)
 	struct world *world = create(true);
 
 	(void)state;
-	ask(world, FUSE_STATFS, 22, KEV_TREE_ROOT, NULL, 0);
+	ask(world, FUSE_LOOKUP, 22, KEV_TREE_ROOT, "default", 8);
 	world->now += 30 * KEV_NS_PER_SEC - 1;
 	kev_ops_expire(world->ops);
 	assert_int_equal(world->replies, 0);
@@ -458,12 +460,12 @@ static void test_parked_requests_can_be_interrupted(void **state)
 	(void)state;
 	readdirplus(world, KEV_TREE_ROOT, 4096);
 	ask(world, FUSE_LOOKUP, 24, KEV_TREE_ROOT, "default", 8);
-	ask(world, FUSE_STATFS, 25, KEV_TREE_ROOT, NULL, 0);
+	ask(world, FUSE_LOOKUP, 25, KEV_TREE_ROOT, "default", 8);
 	ask(world, FUSE_INTERRUPT, 26, 0, &interrupt, sizeof(interrupt));
 	kev_ops_expire(world->ops);
 	assert_int_equal(reply_error(world, 24), -EINTR);
 	/* the others still wait, and what comes behind the one that went still finds its place */
-	ask(world, FUSE_STATFS, 27, KEV_TREE_ROOT, NULL, 0);
+	ask(world, FUSE_LOOKUP, 27, KEV_TREE_ROOT, "default", 8);
 	assert_int_equal(world->replies, 0);
 	kev_ops_release(world->ops);
 	assert_int_equal(world->replies, 3);
@@ -476,10 +478,10 @@ static void test_parked_requests_are_bounded(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < KEV_OPS_PARKED_MAX; i++) {
-		ask(world, FUSE_STATFS, 100 + i, KEV_TREE_ROOT, NULL, 0);
+		ask(world, FUSE_LOOKUP, 100 + i, KEV_TREE_ROOT, "default", 8);
 		assert_int_equal(world->replies, 0);
 	}
-	ask(world, FUSE_STATFS, 50, KEV_TREE_ROOT, NULL, 0);
+	ask(world, FUSE_LOOKUP, 50, KEV_TREE_ROOT, "default", 8);
 	assert_int_equal(reply_error(world, 50), -EAGAIN);
 	world->replies = 0;
 	kev_ops_destroy(world->ops);
@@ -503,7 +505,7 @@ int main(void)
 		cmocka_unit_test(test_readdir_with_no_room),
 		cmocka_unit_test(test_statfs_tells_the_truth_and_alarms_nobody),
 		cmocka_unit_test(test_parked_requests_wait_for_the_tree),
-		cmocka_unit_test(test_parked_the_root_itself_never_waits),
+		cmocka_unit_test(test_parked_umount_never_waits),
 		cmocka_unit_test(test_parked_requests_end_with_eagain),
 		cmocka_unit_test(test_parked_requests_can_be_interrupted),
 		cmocka_unit_test(test_parked_requests_are_bounded),
