@@ -17,6 +17,7 @@ declare -A packages=(
 		libyaml-dev uthash-dev"
 	[test]="clang clang-tidy clang-format llvm libclang-rt-dev libcmocka-dev python3 python3-venv python3-pytest
 		ca-certificates curl git openssl rsync attr procps util-linux man-db mandoc shellcheck"
+	[bench]="python3 python3-venv ca-certificates util-linux"
 	[all]="valgrind gcovr"
 )
 
@@ -64,6 +65,22 @@ build_dir() { # name
 	else
 		echo "$cache/build-$1-$(cksum <<<"$root" | cut -d ' ' -f 1)"
 	fi
+}
+
+# Builds kevfs as it is installed, in the build directory of that name; sets $kevfs to the program.
+build_release() { # name
+	local build log
+	build=$(build_dir "$1")
+	log=$build/build.log
+	mkdir -p "$build"
+	say "Building kevfs in $build"
+	# A newer compiler's newer warnings are for who develops it.
+	if [ ! -e "$build/build.ninja" ]; then
+		meson setup "$build" "$root" --buildtype=release -Dtests=false -Dwerror=false >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "meson fails; all of it: $log"; }
+	fi
+	ninja -C "$build" >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "the build fails; all of it: $log"; }
+	# shellcheck disable=SC2034 # for who sources this
+	kevfs=$build/fs/kevfs
 }
 
 # Why there can be no FUSE mount here; nothing when there can be.
