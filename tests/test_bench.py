@@ -1,0 +1,122 @@
+"""scripts/bench measures nothing here: it must end well, notice what is wrong, and leave nothing behind. Run with pytest."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/mount"))
+
+from servers import Unavailable, build_fake
+
+EVENTS = 300
+COMMANDS = ["ls -lR", "find -type f", "grep -r", "tar c"]
+
+pytestmark = pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="no /dev/fuse here")
+
+
+@pytest.fixture(scope="module")
+def fake_server():
+    try:
+        build_fake()
+    except Unavailable as e:
+        pytest.skip(str(e))
+
+
+@pytest.fixture
+def bench(fake_server, tmp_path):
+    """Starts scripts/bench with these arguments; in the end nothing of it may be left."""
+    started = []
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+
+    def start(*arguments, **environment):
+        process = subprocess.Popen([ROOT / "scripts/bench", "-n", str(EVENTS), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "TMPDIR": str(temporary), "KEVFS_BENCH_TEST": str(tmp_path), **environment})
+        started.append(process)
+        return process
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+    end = time.monotonic() + 10
+    while (left := processes(tmp_path)) and time.monotonic() < end:
+        time.sleep(.05)
+    assert left == []
+    assert str(tmp_path) not in pathlib.Path("/proc/self/mounts").read_text()
+    # Who is killed cannot clear away its files.
+    if not any(process.returncode == -signal.SIGKILL for process in started):
+        assert list(temporary.iterdir()) == []
+
+
+def processes(mark):
+    """The command lines of what a bench has started and is still there."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if f"KEVFS_BENCH_TEST={mark}\0".encode() in pathlib.Path(f"/proc/{pid}/environ").read_bytes():
+                found.append(pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+        except OSError:
+            continue
+    return found
+
+
+def binary():
+    """What scripts/bench builds."""
+    return subprocess.run(["bash", "-c", '. "$1/scripts/lib.sh" && build_dir bench', "-", ROOT], capture_output=True, text=True, check=True).stdout.strip() + "/fs/kevfs"
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["free", "pinned"])
+def test_bench_prints_table_and_json(bench, tmp_path, pinned):
+    process = bench("--quick", "--json", tmp_path / "out.json", *(["--pin"] if pinned else []))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert [line[:14].strip() for line in out.splitlines()[4:8]] == COMMANDS, out
+
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["tree"]["files"] == EVENTS and 0 < result["tree"]["objects"] <= EVENTS
+    assert result["pinned"] is pinned
+    assert list(result["commands"]) == COMMANDS
+    for name, c in result["commands"].items():
+        assert {what: len(seconds) for what, seconds in c["seconds"].items()} == {"tmpfs": 2, "cold": 1, "warm": 1}
+        assert all(ratio > 0 for ratio in c["ratio"].values())
+        # What the kernel cannot know on a fresh mount, it must ask.
+        assert c["requests"]["cold"]["READDIRPLUS"] >= result["tree"]["directories"]
+        assert c["requests"]["cold"].get("READ", 0) >= (1 if name in ("grep -r", "tar c") else 0)
+        # Not 0: a kernel may have dropped some of what it knew.
+        assert c["per_file"]["warm"]["requests"] < 0.1, f"{name}: the kernel asks again: {c['requests']['warm']}"
+
+
+def test_bench_notices_missing_files(bench, tmp_path):
+    wrapper = tmp_path / "kevfs"
+    wrapper.write_text(f'#!/bin/sh\nexec "{binary()}" -o field_selector=type=Warning "$@"\n')
+    wrapper.chmod(0o755)
+    process = bench("--quick", KEVFS_BIN=str(wrapper))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert re.search(rf"bench: a walk finds [1-9][0-9]* files in .*, and there are {EVENTS} events\n", err), err
+    assert out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_bench_that_is_ended_leaves_nothing(bench, tmp_path, number):
+    process = bench("-r", "1000")
+    for line in process.stderr:
+        if line.startswith("Round 2 "):
+            break
+    assert processes(tmp_path)
+    process.send_signal(number)
+    assert process.wait(60) == (-number if number == signal.SIGKILL else 128 + number)
+
+
+@pytest.mark.parametrize("arguments", [["-n"], ["-n", "0"], ["-r", "x"], ["--fast"], ["extra"]], ids=" ".join)
+def test_bench_refuses(bench, arguments):
+    process = bench(*arguments)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 1 and err.startswith("bench: ") and out == ""
