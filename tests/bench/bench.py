@@ -145,6 +145,7 @@ class Bench:
                 raise Failed(f"kevfs does not mount: {log.read_text(errors='replace')[-500:].strip()}")
             if not wait_for(lambda: all(self.fake.watching(resource) for resource in ("events", "pods", "namespaces")), 60):
                 raise Failed(f"kevfs does not watch: {log.read_text(errors='replace')[-500:].strip()}")
+            os.statvfs(directory)  # is answered behind INIT, and lets the kernel know nothing of the tree
             yield directory
         finally:
             code = self.end(process, directory)
