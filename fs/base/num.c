@@ -46,3 +46,29 @@ int kev_num_parse_octal(struct kev_str s, uint64_t max, uint64_t *out)
 {
 	return parse(s, 8, max, out);
 }
+
+int kev_num_parse_decimal(struct kev_str s, unsigned places, uint64_t max, uint64_t *out)
+{
+	const char *point = s.len ? memchr(s.data, '.', s.len) : NULL;
+	struct kev_str whole_text = {s.data, point ? (size_t)(point - s.data) : s.len};
+	size_t digits = point ? s.len - whole_text.len - 1 : 0;
+	uint64_t whole, fraction = 0, unit = 1;
+	int r = 0;
+
+	if (digits > places)
+		return -EINVAL;
+	for (unsigned i = 0; i < places; i++)
+		unit *= 10;
+	if (point)
+		r = kev_num_parse_u64((struct kev_str){point + 1, digits}, unit, &fraction);
+	if (!r)
+		r = kev_num_parse_u64(whole_text, max / unit, &whole);
+	if (r)
+		return r;
+	for (size_t i = digits; i < places; i++)
+		fraction *= 10;
+	if (fraction > max - whole * unit)
+		return -ERANGE;
+	*out = whole * unit + fraction;
+	return 0;
+}

@@ -20,4 +20,14 @@ int kev_num_parse_hex(struct kev_str s, uint64_t max, uint64_t *out) KEV_MUST_US
 /** The same for octal digits (file modes). */
 int kev_num_parse_octal(struct kev_str s, uint64_t max, uint64_t *out) KEV_MUST_USE;
 
+/**
+ * Parse an unsigned decimal with or without a point and digits behind it: "10", "0.5"; at least one digit on
+ * each side.
+ * @param places  digits that may stand behind the point, at most 18
+ * @param max     the largest value accepted, in units of the last place, like out
+ * @param out     "0.5" with three places is 500; untouched on error
+ * @return 0, -EINVAL (syntax) or -ERANGE (over max)
+ */
+int kev_num_parse_decimal(struct kev_str s, unsigned places, uint64_t max, uint64_t *out) KEV_MUST_USE;
+
 #endif

@@ -53,11 +53,59 @@ static void test_parse_hex_and_octal(void **state)
 	assert_int_equal(kev_num_parse_octal(KEV_STR("1000"), 0777, &out), -ERANGE);
 }
 
+static const struct {
+	const char *text;
+	unsigned places;
+	uint64_t max;
+	int result;
+	uint64_t value;
+} points[] = {
+	{"10", 3, 100000, 0, 10000},
+	{"0.5", 3, 100000, 0, 500},
+	{"0.500", 3, 100000, 0, 500},
+	{"007.25", 2, 100000, 0, 725},
+	{"1", 0, 9, 0, 1},
+	{"100", 3, 100000, 0, 100000},
+	{"100.001", 3, 100000, -ERANGE, 0},
+	{"101", 3, 100000, -ERANGE, 0},
+	{"18446744073709551615", 6, UINT64_MAX, -ERANGE, 0},
+	{"18.446744073709551615", 18, UINT64_MAX, 0, UINT64_MAX},
+	{"18.446744073709551616", 18, UINT64_MAX, -ERANGE, 0},
+	{"0.0000000000000000001", 18, UINT64_MAX, -EINVAL, 0},
+	{"0.9", 1, 8, -ERANGE, 0},
+	{"", 3, 9, -EINVAL, 0},
+	{".", 3, 9, -EINVAL, 0},
+	{".5", 3, 9, -EINVAL, 0},
+	{"1.", 3, 9, -EINVAL, 0},
+	{"1.5", 0, 9, -EINVAL, 0},
+	{"0.0005", 3, 9, -EINVAL, 0},
+	{"1.2.3", 3, 99999, -EINVAL, 0},
+	{"-1", 3, 9, -EINVAL, 0},
+	{"1e3", 3, 9, -EINVAL, 0},
+	{"1.-1", 3, 9999, -EINVAL, 0},
+	{"inf", 3, 9, -EINVAL, 0},
+	{"1,5", 3, 9999, -EINVAL, 0},
+};
+
+static void test_parse_decimal_table(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(points); i++) {
+		uint64_t out = 4711;
+
+		assert_int_equal(kev_num_parse_decimal(
+					 kev_str_c(points[i].text), points[i].places, points[i].max, &out),
+			points[i].result);
+		assert_true(out == (points[i].result ? 4711 : points[i].value));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_u64_table),
 		cmocka_unit_test(test_parse_hex_and_octal),
+		cmocka_unit_test(test_parse_decimal_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
