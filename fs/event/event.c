@@ -192,6 +192,29 @@ static void set_times(struct kev_event *event, const struct kev_json *json, cons
 	event->written = written - written % KEV_NS_PER_SEC;
 }
 
+int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *out)
+{
+	struct layout layout;
+	const uint32_t *fields = layout.fields;
+	int64_t latest = -1, time;
+
+	find_fields(json, index, &layout);
+	const uint32_t times[] = {fields[FIELD_EVENT_TIME], fields[FIELD_FIRST_TIMESTAMP],
+		fields[FIELD_LAST_TIMESTAMP], kev_json_get(json, fields[FIELD_SERIES], "lastObservedTime"),
+		layout.metadata[METADATA_CREATION_TIMESTAMP]};
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(times); i++) {
+		if (kev_timestamp_get(json, times[i], &time) == 0 && time > latest)
+			latest = time;
+	}
+	if (latest_managed_time(json, layout.metadata[METADATA_MANAGED_FIELDS], &time) && time > latest)
+		latest = time;
+	if (latest < 0)
+		return -ENOENT;
+	*out = latest;
+	return 0;
+}
+
 /* Is this an Event, as far as one must look? */
 static int check(
 	const struct kev_json *json, uint32_t index, const struct layout *layout, struct kev_error *error)

@@ -7,7 +7,7 @@
 #include "kevfs/base/buf.h"
 #include "kevfs/base/num.h"
 #include "kevfs/event/json.h"
-#include "runs.h"
+#include "split.h"
 
 /* What stands next in the text, white space aside. */
 enum state {
@@ -64,13 +64,6 @@ static const char *const expected[] = {
 	[STATE_NEXT_ITEM] = "expected an object",
 	[STATE_ITEM_END] = "expected ',' or ']'",
 	[STATE_END] = "expected the end of the list",
-};
-
-/* How far a value has been split off. */
-struct split {
-	size_t depth; /* brackets that are open */
-	bool quoted;  /* inside a string */
-	bool escaped; /* behind a backslash */
 };
 
 struct kev_items {
@@ -146,43 +139,9 @@ static int tell(const struct kev_items *items, struct kev_error *error)
 	return items->failed;
 }
 
-/* Behind what belongs to the value that began with a bracket or a quote. */
-static const char *split_value(struct split *split, const char *p, const char *end, bool *whole)
-{
-	*whole = false;
-	while (p < end && !*whole) {
-		if (split->escaped) {
-			split->escaped = false;
-			p++;
-		} else if (split->quoted) {
-			p = run_quoted(p, end);
-			if (p == end)
-				break;
-			split->escaped = *p == '\\';
-			split->quoted = split->escaped;
-			*whole = !split->quoted && !split->depth;
-			p++;
-		} else {
-			char c = *p++;
-
-			split->quoted = c == '"';
-			if (c == '{' || c == '[')
-				split->depth++;
-			else if (c == '}' || c == ']')
-				*whole = --split->depth == 0;
-		}
-	}
-	return p;
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
 static const char *split_scalar(const char *p, const char *end, bool *whole)
 {
-	while (p < end && !is_space(*p) && *p != ',' && *p != '}' && *p != ']')
+	while (p < end && !split_is_space(*p) && *p != ',' && *p != '}' && *p != ']')
 		p++;
 	*whole = p < end;
 	return p;
@@ -341,7 +300,7 @@ static int step_member(struct kev_items *items, struct chunk *chunk)
 /* One character between the values. */
 static int step_between(struct kev_items *items, struct chunk *chunk)
 {
-	if (is_space(*chunk->p)) {
+	if (split_is_space(*chunk->p)) {
 		chunk->p++;
 		return 0;
 	}

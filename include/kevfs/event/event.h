@@ -27,6 +27,14 @@ struct kev_event;
 int kev_event_create(const struct kev_json *json, uint32_t index, struct kev_event **out,
 	struct kev_error *error) KEV_MUST_USE;
 
+/**
+ * The latest of all times that the object at token index says of itself (created, first and last seen,
+ * written to): about when the server sent that revision.
+ * @param out  ns since the epoch; untouched on error
+ * @return 0, or -ENOENT where it says none
+ */
+int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *out) KEV_MUST_USE;
+
 /** A printed event is at most this long. */
 #define KEV_EVENT_SIZE_MAX (32U << 20)
 

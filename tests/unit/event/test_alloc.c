@@ -8,6 +8,7 @@
 #include "kevfs/event/event.h"
 #include "kevfs/event/items.h"
 #include "kevfs/event/metadata.h"
+#include "kevfs/event/objects.h"
 #include "scanned.h"
 
 /*
@@ -209,6 +210,38 @@ static void test_items_feed(void **state)
 	assert_in_range(fail_each(items_action), 7, 30);
 }
 
+static int on_object(void *context, struct kev_str text, const struct kev_objects_where *where)
+{
+	(void)context;
+	(void)text;
+	(void)where;
+	return 0;
+}
+
+static int objects_action(void)
+{
+	static const char text[] = "{\"type\":\"ADDED\",\"object\":{}}\n{\"a\":[1,2]}\n";
+	KEV_CLEANUP(objects_destroyp) struct kev_objects *objects = kev_objects_create(on_object, NULL);
+	struct kev_objects_where broken_off;
+	struct kev_error error = {""};
+	int r = 0;
+
+	if (!objects)
+		return -ENOMEM;
+	for (size_t i = 0; i < sizeof(text) - 1 && !r; i++)
+		r = kev_objects_feed(objects, (struct kev_str){text + i, 1}, &error);
+	if (r)
+		assert_int_equal(kev_objects_finish(objects, &broken_off, NULL), r);
+	assert_int_equal(error.text[0] != '\0', r != 0);
+	return r ? r : kev_objects_finish(objects, &broken_off, NULL);
+}
+
+static void test_objects_feed(void **state)
+{
+	(void)state;
+	assert_in_range(fail_each(objects_action), 2, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_metadata_read),
 		cmocka_unit_test(test_envelope_resource_version),
 		cmocka_unit_test(test_items_feed),
+		cmocka_unit_test(test_objects_feed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,6 +292,51 @@ static void test_written(void **state)
 	}
 }
 
+static void test_latest_time(void **state)
+{
+	static const struct {
+		const char *text, *latest;
+	} cases[] = {
+		{"{\"metadata\":{\"name\":\"a\"}}", NULL},
+		{"[]", NULL},
+		{"{\"metadata\":{\"creationTimestamp\":\"2026-11-23T00:00:01Z\"},\"lastTimestamp\":null}",
+			"2026-11-23T00:00:01Z"},
+		{"{\"firstTimestamp\":\"2026-11-23T00:00:09Z\",\"lastTimestamp\":\"2026-11-23T00:00:03Z\"}",
+			"2026-11-23T00:00:09Z"},
+		{"{\"metadata\":{\"creationTimestamp\":\"2026-11-23T00:00:01Z\"},"
+		 "\"lastTimestamp\":\"2026-11-23T00:00:03Z\"}",
+			"2026-11-23T00:00:03Z"},
+		{"{\"eventTime\":\"2026-11-23T00:00:02.5Z\",\"metadata\":{\"creationTimestamp\":"
+		 "\"2026-11-23T00:00:01Z\"}}",
+			"2026-11-23T00:00:02.5Z"},
+		{"{\"series\":{\"lastObservedTime\":\"2026-11-23T00:00:05.25Z\"},\"eventTime\":"
+		 "\"2026-11-23T00:00:02Z\"}",
+			"2026-11-23T00:00:05.25Z"},
+		{"{\"lastTimestamp\":\"2026-11-23T00:00:03Z\",\"metadata\":{\"managedFields\":["
+		 "{\"time\":\"2026-11-23T00:00:08Z\"},{\"time\":\"2026-11-23T00:00:04Z\"}]}}",
+			"2026-11-23T00:00:08Z"},
+		{"{\"lastTimestamp\":\"2026-11-23T00:00:09Z\",\"metadata\":{\"managedFields\":["
+		 "{\"time\":\"2026-11-23T00:00:08Z\"}]}}",
+			"2026-11-23T00:00:09Z"},
+		{"{\"apiVersion\":\"events.k8s.io/v1\",\"deprecatedLastTimestamp\":\"2026-11-23T00:00:03Z\","
+		 "\"lastTimestamp\":\"2026-11-23T00:00:09Z\"}",
+			"2026-11-23T00:00:03Z"},
+		/* out of range counts as unset */
+		{"{\"lastTimestamp\":\"9999-11-23T00:00:03Z\",\"eventTime\":\"2026-11-23T00:00:02Z\"}",
+			"2026-11-23T00:00:02Z"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct kev_json *json = scanned(kev_str_c(cases[i].text));
+		int64_t latest = 4711;
+
+		assert_int_equal(kev_event_latest_time(json, 0, &latest), cases[i].latest ? 0 : -ENOENT);
+		assert_int_equal(latest, cases[i].latest ? at(cases[i].latest) : 4711);
+		kev_json_destroy(json);
+	}
+}
+
 static void test_read(void **state)
 {
 	struct kev_json *json = scanned(KEV_STR(TYPICAL));
@@ -410,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_mtime_fallbacks),
 		cmocka_unit_test(test_mtime_of_name),
 		cmocka_unit_test(test_written),
+		cmocka_unit_test(test_latest_time),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_ctime),
 		cmocka_unit_test(test_same),
