@@ -491,6 +491,7 @@ void kev_options_print_help(FILE *out)
 	      "  in-cluster         the pod's service account\n"
 	      "  http(s)://HOST...  an API server, anonymously\n"
 	      "  file:PATH          the output of: kubectl get events -A -o json\n"
+	      "                     or a recording: the same with --watch --output-watch-events\n"
 	      "\n"
 	      "  -f, --foreground   stay in the foreground, log to stderr\n"
 	      "  -d, --debug        the same, and show every request\n"

@@ -140,6 +140,105 @@ static void test_load_no_file(void **state)
 	assert_string_equal(error.text, "/: Is a directory");
 }
 
+/* Append a line as the API server writes it, or as kubectl may. */
+static char *put_line(char *end, bool pretty, const char *type, const char *object)
+{
+	if (pretty)
+		return end + sprintf(end, "{\n    \"object\": %s,\n    \"type\": \"%s\"\n}\n", object, type);
+	return end + sprintf(end, "{\"type\":\"%s\",\"object\":%s}\n", type, object);
+}
+
+/* All lines, one behind the other: what is there in the end. */
+static void test_load_recording(void **state)
+{
+	for (int pretty = 0; pretty < 2; pretty++) {
+		struct world *world = *state;
+		const struct kev_store_visitor visitor = {.event = check_ctime};
+		char text[8192], *end = text;
+
+		end = put_line(end, pretty, "ADDED", sample_event("a", "5", "Pod"));
+		end = put_line(end, pretty, "ADDED", sample_event("b", "6", "Pod"));
+		end = put_line(end, pretty, "MODIFIED", sample_event("a", "7", "Pod"));
+		end = put_line(end, pretty, "BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"8\"}}");
+		end = put_line(end, pretty, "DELETED", sample_event("b", "9", "Pod"));
+		end = put_line(end, pretty, "ERROR", "{\"kind\":\"Status\",\"message\":\"expired\"}");
+		/* as when kubectl is interrupted */
+		strcpy(end, "{\"type\":\"ADDED\",\"obj");
+		assert_int_equal(load(world, text, NULL), 0);
+		assert_string_equal(sample_changes(&world->sample), "+a@5 +b@6 a@5->7 -b@6");
+		/* As from a list of that moment. */
+		assert_int_equal(kev_store_walk(world->sample.store, &visitor), 0);
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+static void test_load_recording_leaves_out_others(void **state)
+{
+	struct world *world = *state;
+	char text[8192];
+
+	snprintf(text, sizeof(text),
+		"{\"type\":\"ADDED\",\"object\":%s}"
+		"{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"}}}"
+		"{\"type\":\"DELETED\",\"object\":{\"kind\":\"Pod\",\"metadata\":{\"namespace\":\"ns\","
+		"\"name\":\"a\"}}}"
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"n\"},\"count\":1e999}}"
+		"{\"type\":\"later\",\"object\":{}}",
+		sample_event("a", "1", "Pod"));
+	assert_int_equal(load(world, text, NULL), 0);
+	assert_string_equal(sample_changes(&world->sample), "+a@1");
+}
+
+static void test_load_recording_deletes_a_name_of_any_length(void **state)
+{
+	struct world *world = *state;
+	struct kev_store_counts counts;
+	char name[5000], text[12000];
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	snprintf(text, sizeof(text),
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"%s\"}}}"
+		"{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"%s\"}}}",
+		name, name);
+	assert_int_equal(load(world, text, NULL), 0);
+	kev_store_counts(world->sample.store, &counts);
+	assert_int_equal(counts.events, 0);
+	/* It was there. */
+	assert_int_equal(strncmp(sample_changes(&world->sample), "+nnn", 4), 0);
+}
+
+static void test_load_recording_that_is_broken(void **state)
+{
+	static const struct {
+		const char *text, *reason;
+	} cases[] = {
+		{"{\"type\":\"ADDED\",\"object\":{}}\n{}",
+			"line 2 (byte 29): no line of a watch: it has no \"type\" and \"object\""},
+		{"{\"object\":{},\"type\":\"ADDED\"}\n\x1b[2J",
+			"line 2 (byte 29): expected '{': a watch is a stream of objects"},
+		{"{\"type\":\"ADDED\",\"object\":{\"\x1b\"}}", "line 1 (byte 0): JSON, byte 27: "},
+		{"{\"type\":\"ADDED\"", "line 1 (byte 0): the text is broken off"},
+		{"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}\n{\"kind\":\"Event\"}\n",
+			"Events, but neither a list of them nor a recording: those that kubectl get --watch "
+			"prints with --output-watch-events are one"},
+	};
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct world *world = *state;
+		struct kev_error error = {""};
+		char expected[256];
+
+		assert_int_equal(load(world, cases[i].text, &error), -EINVAL);
+		snprintf(expected, sizeof(expected), "%s: %s", world->path, cases[i].reason);
+		assert_int_equal(strncmp(error.text, expected, strlen(expected)), 0);
+		assert_null(strchr(error.text, '\x1b'));
+		tear_down(state);
+		set_up(state);
+	}
+}
+
 /* Larger than what is read at once, and larger than what is held. */
 static void test_load_large(void **state)
 {
@@ -169,6 +268,10 @@ int main(void)
 		TEST(test_load_empty_list),
 		TEST(test_load_leaves_out_others),
 		TEST(test_load_no_list),
+		TEST(test_load_recording),
+		TEST(test_load_recording_leaves_out_others),
+		TEST(test_load_recording_deletes_a_name_of_any_length),
+		TEST(test_load_recording_that_is_broken),
 		TEST(test_load_no_file),
 		TEST(test_load_large),
 	};

@@ -1,0 +1,55 @@
+#ifndef KEVFS_WATCH_RECORDED_H
+#define KEVFS_WATCH_RECORDED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kevfs/base/error.h"
+#include "kevfs/event/envelope.h"
+#include "kevfs/event/metadata.h"
+#include "kevfs/event/objects.h"
+#include "kevfs/store/store.h"
+
+/**
+ * What stands in a file → the store: items of a list, lines of a recorded watch. Objects of other kinds, and
+ * those that make no sense, are left out, counted, and told of in the end; they never end anything.
+ */
+struct kev_recorded;
+
+/** @param store  borrowed; NULL: nothing is stored, only looked at. @return new, or NULL on ENOMEM */
+struct kev_recorded *kev_recorded_create(struct kev_store *store);
+void kev_recorded_destroy(struct kev_recorded *recorded);
+
+/** An item of a list, into the store. @return 0 or -ENOMEM */
+int kev_recorded_item(struct kev_recorded *recorded, struct kev_str item) KEV_MUST_USE;
+
+/** A line of a recording, as it was scanned last. */
+struct kev_recorded_line {
+	enum kev_envelope_type type;
+	bool is_event;                       /**< what it says, it says of an Event */
+	bool is_initial_end;                 /**< the bookmark behind the list that a watch began with */
+	int64_t time;                        /**< of ADDED and MODIFIED: the latest in it, ns; 0 unknown */
+	const struct kev_metadata *metadata; /**< of ADDED: borrowed until the next; NULL if there is no
+						usable one */
+};
+
+/**
+ * Scan a line. It borrows the text until the next.
+ * @param where  for what is told in the end
+ * @param out    untouched on error
+ * @return 0; -EINVAL (no line of a watch: error says why) or -ENOMEM
+ */
+int kev_recorded_scan(struct kev_recorded *recorded, struct kev_str text,
+	const struct kev_objects_where *where, struct kev_recorded_line *out,
+	struct kev_error *error) KEV_MUST_USE;
+
+/** Do in the store what the line says that was scanned last. @return 0 or -ENOMEM */
+int kev_recorded_apply(struct kev_recorded *recorded, enum kev_origin origin) KEV_MUST_USE;
+
+/**
+ * Log what was left out, and that the watch itself had failed: at most a line for each.
+ * @param oversized  objects that were left out before they came here
+ */
+void kev_recorded_report(const struct kev_recorded *recorded, const char *path, size_t oversized);
+
+#endif
