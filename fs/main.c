@@ -28,6 +28,7 @@
 #include "kevfs/tree/tree.h"
 #include "kevfs/watch/dump.h"
 #include "kevfs/watch/feed.h"
+#include "kevfs/watch/replay.h"
 
 /* mount(8)'s exit codes. */
 #define EXIT_USAGE 1
@@ -47,6 +48,7 @@ struct app {
 	struct kev_store *store;
 	struct kev_tree *tree;
 	struct kev_feed *feed;
+	struct kev_replay *replay; /* of -o replay, in place of the feed */
 	struct kev_session *session;
 	bool progress_shown;
 
@@ -144,6 +146,18 @@ static int resolve_mountpoint(struct app *app, struct kev_error *error)
 	return -errno;
 }
 
+_Static_assert(KEV_OPTIONS_REPLAY_ONE == KEV_REPLAY_SPEED_ONE, "one unit for -o replay and what plays");
+
+static int create_replay(struct app *app, struct kev_error *error)
+{
+	const struct kev_replay_config config = {.path = app->dump,
+		.speed = app->options.replay,
+		.clock = kev_clock_system(),
+		.store = app->store};
+
+	return kev_replay_create(&config, &app->replay, error);
+}
+
 static int create_rooms(struct app *app, struct kev_error *error)
 {
 	const struct kev_clock *clock = kev_clock_system();
@@ -163,7 +177,9 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	if (!app->tree)
 		return -ENOMEM;
 	feed.store = app->store;
-	return app->cluster ? kev_feed_create(&feed, &app->feed, error) : 0;
+	if (app->cluster)
+		return kev_feed_create(&feed, &app->feed, error);
+	return app->options.replay ? create_replay(app, error) : 0;
 }
 
 /* Fill the tree before there is a mount: nobody needs to be told. */
@@ -172,7 +188,9 @@ static int fill(struct app *app, struct kev_error *error)
 	bool resync = false;
 	int r;
 
-	if (app->dump)
+	if (app->replay)
+		r = kev_replay_load(app->replay, error);
+	else if (app->dump)
 		r = kev_dump_load(app->dump, app->store, error);
 	else
 		r = kev_feed_start(app->feed) ? -EAGAIN : wait_synced(app, error);
@@ -231,8 +249,8 @@ static int run(struct app *app, struct kev_error *error)
 		r = fill(app, error);
 	if (!r)
 		r = mount_session(app, error);
-	if (!r && app->options.delay_sync) {
-		r = kev_feed_start(app->feed);
+	if (!r && (app->options.delay_sync || app->replay)) {
+		r = app->replay ? kev_replay_start(app->replay) : kev_feed_start(app->feed);
 		if (r)
 			kev_error_set(error, "cannot start a thread: %s", strerror(-r));
 	}
@@ -248,6 +266,7 @@ static void app_fini(struct app *app)
 	/* Against the data's direction: what feeds a room ends before the room does. The feed calls the
 	 * session, and the session reads the tree. */
 	kev_feed_destroy(app->feed);
+	kev_replay_destroy(app->replay);
 	kev_session_destroy(app->session);
 	kev_tree_destroy(app->tree);
 	kev_store_destroy(app->store);

@@ -12,6 +12,10 @@
 #define SYNC_TIMEOUT 30
 #define SYNC_TIMEOUT_MAX 86400
 
+/* Digits behind the point of a replay's speed, and the highest speed. */
+#define REPLAY_PLACES 6
+#define REPLAY_MAX 1000000
+
 /* All -o strings together; the kernel takes a page. */
 #define OPTIONS_MAX 65536
 
@@ -130,6 +134,22 @@ static int set_delay_sync(
 	return 0;
 }
 
+static int set_replay(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t speed = 0;
+
+	if (kev_num_parse_decimal(kev_str_c(value), REPLAY_PLACES,
+		    (uint64_t)REPLAY_MAX * KEV_OPTIONS_REPLAY_ONE, &speed) != 0 ||
+		speed == 0) {
+		kev_error_set(error, "-o %s=%s: not a speed such as 1, 10 or 0.5, up to %d", row->name, value,
+			REPLAY_MAX);
+		return -EINVAL;
+	}
+	options->replay = speed;
+	return 0;
+}
+
 static int set_log_level(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
@@ -238,6 +258,7 @@ static const struct row rows[] = {
 	{"kubeconfig", "PATH", set_kubeconfig, "read this kubeconfig only"},
 	{"sync_timeout", "SECONDS", set_sync_timeout, "give up when the server is silent this long (30)"},
 	{"delay_sync", NULL, set_delay_sync, "mount at once; requests wait for the first sync"},
+	{"replay", "SPEED", set_replay, "play a recording: 1 as it happened, 10 ten times as fast"},
 	{"log_level", "LEVEL", set_log_level, "error, warning (the default), info or debug"},
 	{"uid", "N", set_uid, "owner of all files (who mounts)"},
 	{"gid", "N", set_gid, "group of all files (who mounts)"},
@@ -399,6 +420,10 @@ static int take_operands(struct kev_options *options, int argc, char **argv, str
 	}
 	if (!*argv[0] || !*argv[1]) {
 		kev_error_set(error, "an empty %s", *argv[0] ? "MOUNTPOINT" : "SOURCE");
+		return -EINVAL;
+	}
+	if (options->replay && strncmp(argv[0], "file:", 5) != 0) {
+		kev_error_set(error, "-o replay plays a recording, file:PATH, and SOURCE is %s", argv[0]);
 		return -EINVAL;
 	}
 	if (set_string(&options->source, argv[0]) || set_string(&options->mountpoint, argv[1]))

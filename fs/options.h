@@ -3,12 +3,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
 #include "kevfs/base/log.h"
+
+/** -o replay=1 */
+#define KEV_OPTIONS_REPLAY_ONE 1000000U
 
 /** What the command line says. Every string is owned. */
 struct kev_options {
@@ -29,6 +33,7 @@ struct kev_options {
 	bool ro, default_permissions; /**< given: matters only where somebody else mounts (drop_privileges) */
 	unsigned sync_timeout;        /**< seconds */
 	bool delay_sync;
+	uint64_t replay; /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
 	enum kev_log_level log_level;
 	uid_t uid;
 	gid_t gid;

@@ -15,10 +15,10 @@
  * What the cluster holds as far as kevfs knows: events by (namespace, name), pods, namespaces, kinds. Written
  * by the watches, followed through its journal.
  *
- * One thread at a time writes (put, delete, relist, set_kinds): the feed's. So the journal tells what
- * happened in the order in which it happened, although it is appended to after the store's lock was given
- * back: locks are leaves. Everything else may be called from any thread. Nothing waits for anything but the
- * store's lock.
+ * One thread at a time writes (put, delete, relist, set_kinds): the feed's, or the replay's. So the journal
+ * tells what happened in the order in which it happened, although it is appended to after the store's lock
+ * was given back: locks are leaves. Everything else may be called from any thread. Nothing waits for anything
+ * but the store's lock.
  */
 struct kev_store;
 

@@ -150,6 +150,31 @@ static void test_parse_values(void **state)
 	kev_options_fini(&options);
 }
 
+static void test_parse_replay(void **state)
+{
+	static const struct {
+		const char *line;
+		uint64_t speed;
+	} cases[] = {
+		{"kevfs|-o|replay=1|file:x|/m", KEV_OPTIONS_REPLAY_ONE},
+		{"kevfs|-o|replay=10|file:x|/m", 10 * KEV_OPTIONS_REPLAY_ONE},
+		{"kevfs|file:x|/m|-o|replay=0.5", KEV_OPTIONS_REPLAY_ONE / 2},
+		{"kevfs|-o|replay=0.000001|file:x|/m", 1},
+		{"kevfs|-o|replay=1000000|file:x|/m", 1000000ULL * KEV_OPTIONS_REPLAY_ONE},
+		{"kevfs|file:x|/m", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct kev_options options;
+		struct kev_error error;
+
+		assert_int_equal(parse(&options, cases[i].line, &error), 0);
+		assert_true(options.replay == cases[i].speed);
+		kev_options_fini(&options);
+	}
+}
+
 static const struct {
 	const char *line;
 	const char *reason;
@@ -180,6 +205,17 @@ static const struct {
 	{"kevfs|x|/y|-o|sync_timeout=0", "-o sync_timeout=0: at least one second"},
 	{"kevfs|x|/y|-o|sync_timeout=1s", "-o sync_timeout=1s: not a number from 0 to 86400"},
 	{"kevfs|x|/y|-o|log_level=loud", "-o log_level=loud: not one of error, warning, info, debug"},
+	{"kevfs|file:x|/y|-o|replay", "-o replay needs a value: -o replay=SPEED"},
+	{"kevfs|file:x|/y|-o|replay=0", "-o replay=0: not a speed such as 1, 10 or 0.5, up to 1000000"},
+	{"kevfs|file:x|/y|-o|replay=", "-o replay=: not a speed such as 1, 10 or 0.5, up to 1000000"},
+	{"kevfs|file:x|/y|-o|replay=0.0000001",
+		"-o replay=0.0000001: not a speed such as 1, 10 or 0.5, up to 1000000"},
+	{"kevfs|file:x|/y|-o|replay=1000000.1",
+		"-o replay=1000000.1: not a speed such as 1, 10 or 0.5, up to 1000000"},
+	{"kevfs|file:x|/y|-o|replay=-1", "-o replay=-1: not a speed such as 1, 10 or 0.5, up to 1000000"},
+	{"kevfs|file:x|/y|-o|replay=10x", "-o replay=10x: not a speed such as 1, 10 or 0.5, up to 1000000"},
+	{"kevfs|prod|/y|-o|replay=1", "-o replay plays a recording, file:PATH, and SOURCE is prod"},
+	{"kevfs|-o|replay=1|-|/y", "-o replay plays a recording, file:PATH, and SOURCE is -"},
 	{"kevfs|x|/y|-o|ro,remount",
 		"-o remount: a mounted kevfs cannot be changed; unmount it and mount it anew"},
 };
@@ -220,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_parse_refuses_unknown_letters),
 		cmocka_unit_test(test_parse_repeats),
 		cmocka_unit_test(test_parse_values),
+		cmocka_unit_test(test_parse_replay),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_help_and_version_look_at_nothing_else),
 	};
