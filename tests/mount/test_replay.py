@@ -223,3 +223,16 @@ def test_a_large_recording_is_not_held(mount, scratch):
         if "asan" not in os.fspath(os.environ.get("KEVFS_BIN", "")) and not m.session.wrapper:
             resident = next(int(row.split()[1]) for row in open(f"/proc/{m.pid()}/status", encoding="ascii") if row.startswith("VmHWM"))
             assert resident < 60000, resident
+
+
+def test_the_shipped_recording(mount):
+    """scripts/try shows it: it can be played, and files come and change in it for a while."""
+    path = os.path.join(os.path.dirname(__file__), "../../scripts/cluster.watch")
+    final = mount(source=f"file:{path}")
+    m = mount(None, "replay=30", source=f"file:{path}")
+    first = m.events()
+    want = final.events()
+    assert 100 < len(first) < len(want)
+    assert wait_for(lambda: set(os.listdir(m.path("shop/events"))) == set(os.listdir(final.path("shop/events"))), 30, 0.2)
+    assert wait_for(lambda: {k: c for k, (_, c) in m.events().items()} == {k: c for k, (_, c) in want.items()}, 30, 0.2)
+    assert final.said() == m.said() == ""
