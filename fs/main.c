@@ -107,12 +107,14 @@ static int resolve_source(struct app *app, struct kev_error *error)
 	struct kev_environment environment;
 
 	if (strncmp(source, "file:", 5) == 0) {
+		int r = 0;
+
 		app->dump = realpath(source + 5, NULL);
 		if (!app->dump) {
-			kev_error_set(error, "%s: %s", source + 5, strerror(errno));
-			return -errno;
+			r = -errno;
+			kev_error_set(error, "%s: %s", source + 5, strerror(-r));
 		}
-		return 0;
+		return r;
 	}
 	kev_environment_read(&environment);
 	if (strcmp(source, "in-cluster") == 0)
@@ -128,6 +130,7 @@ static int resolve_mountpoint(struct app *app, struct kev_error *error)
 {
 	const char *given = app->options.mountpoint;
 	bool handed = strncmp(given, "/dev/fd/", 8) == 0;
+	int r;
 
 	/* mount.fuse(8) with drop_privileges hands over a mount that is there, and what it is cannot be
 	 * changed any more. */
@@ -140,10 +143,10 @@ static int resolve_mountpoint(struct app *app, struct kev_error *error)
 	app->mountpoint = handed ? strdup(given) : realpath(given, NULL);
 	if (!app->mountpoint && errno == ENOTCONN)
 		app->mountpoint = strdup(given);
-	if (app->mountpoint)
-		return 0;
-	kev_error_set(error, "mountpoint %s: %s", given, strerror(errno));
-	return -errno;
+	r = app->mountpoint ? 0 : -errno;
+	if (r)
+		kev_error_set(error, "mountpoint %s: %s", given, strerror(-r));
+	return r;
 }
 
 _Static_assert(KEV_OPTIONS_REPLAY_ONE == KEV_REPLAY_SPEED_ONE, "one unit for -o replay and what plays");
@@ -151,6 +154,7 @@ _Static_assert(KEV_OPTIONS_REPLAY_ONE == KEV_REPLAY_SPEED_ONE, "one unit for -o 
 static int create_replay(struct app *app, struct kev_error *error)
 {
 	const struct kev_replay_config config = {.path = app->dump,
+		.namespaces = (const char *const *)app->options.namespaces,
 		.speed = app->options.replay,
 		.clock = kev_clock_system(),
 		.store = app->store};
@@ -191,7 +195,7 @@ static int fill(struct app *app, struct kev_error *error)
 	if (app->replay)
 		r = kev_replay_load(app->replay, error);
 	else if (app->dump)
-		r = kev_dump_load(app->dump, app->store, error);
+		r = kev_dump_load(app->dump, app->store, (const char *const *)app->options.namespaces, error);
 	else
 		r = kev_feed_start(app->feed) ? -EAGAIN : wait_synced(app, error);
 	if (r)

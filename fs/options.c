@@ -422,6 +422,13 @@ static int take_operands(struct kev_options *options, int argc, char **argv, str
 		kev_error_set(error, "an empty %s", *argv[0] ? "MOUNTPOINT" : "SOURCE");
 		return -EINVAL;
 	}
+	if (options->field_selector && strncmp(argv[0], "file:", 5) == 0) {
+		kev_error_set(error,
+			"-o field_selector is for API servers, which evaluate it; of %s all is shown (use "
+			"grep)",
+			argv[0]);
+		return -EINVAL;
+	}
 	if (options->replay && strncmp(argv[0], "file:", 5) != 0) {
 		kev_error_set(error, "-o replay plays a recording, file:PATH, and SOURCE is %s", argv[0]);
 		return -EINVAL;

@@ -60,7 +60,8 @@ static int load_recording(
 	return 0;
 }
 
-static int load(const char *path, struct kev_store *store, struct kev_error *error)
+static int load(
+	const char *path, struct kev_store *store, const char *const *namespaces, struct kev_error *error)
 {
 	KEV_CLEANUP(source_closep) struct kev_source *source = NULL;
 	struct kev_recorded *recorded;
@@ -71,17 +72,19 @@ static int load(const char *path, struct kev_store *store, struct kev_error *err
 	recorded = kev_recorded_create(store);
 	if (!recorded)
 		return -ENOMEM;
-	if (kev_source_is_recording(source))
+	r = kev_recorded_select(recorded, namespaces, error);
+	if (!r && kev_source_is_recording(source))
 		r = load_recording(source, recorded, path, error);
-	else
+	else if (!r)
 		r = load_list(source, recorded, path, error);
 	kev_recorded_destroy(recorded);
 	return r;
 }
 
-int kev_dump_load(const char *path, struct kev_store *store, struct kev_error *error)
+int kev_dump_load(
+	const char *path, struct kev_store *store, const char *const *namespaces, struct kev_error *error)
 {
-	int r = load(path, store, error);
+	int r = load(path, store, namespaces, error);
 
 	if (r == -ENOMEM)
 		kev_error_set(error, "out of memory");

@@ -15,7 +15,8 @@
 #define MESSAGE_MAX 300
 
 struct kev_recorded {
-	struct kev_store *store; /* NULL: only look */
+	struct kev_store *store;       /* NULL: only look */
+	const char *const *namespaces; /* only these; NULL: all */
 	struct kev_json *json;
 	struct kev_metadata metadata;
 	struct kev_envelope envelope;   /* of the line at hand */
@@ -58,6 +59,28 @@ void kev_recorded_destroy(struct kev_recorded *recorded)
 	free(recorded);
 }
 
+int kev_recorded_select(struct kev_recorded *recorded, const char *const *namespaces, struct kev_error *error)
+{
+	int r = 0;
+
+	recorded->namespaces = namespaces;
+	for (; namespaces && *namespaces && recorded->store && !r; namespaces++) {
+		r = kev_store_put_namespace(recorded->store, kev_str_c(*namespaces), 0);
+		if (r == -EINVAL)
+			kev_error_set(error, "\"%s\" is no name of a namespace", *namespaces);
+	}
+	return r;
+}
+
+static bool is_selected(const struct kev_recorded *recorded, const struct kev_event *event)
+{
+	const char *const *name = recorded->namespaces;
+
+	while (name && *name && !kev_str_eq(kev_str_c(*name), kev_event_namespace(event)))
+		name++;
+	return !name || *name;
+}
+
 /* Is the object of another kind? Those of an EventList say none. @return 1, 0 or -ENOMEM */
 static int is_other(struct kev_recorded *recorded, uint32_t object)
 {
@@ -92,7 +115,7 @@ static int put(
 	struct kev_event *taken;
 	int r = kev_event_create(recorded->json, object, &event, error);
 
-	if (r || !recorded->store)
+	if (r || !recorded->store || !is_selected(recorded, event))
 		return r;
 	taken = event;
 	event = NULL;

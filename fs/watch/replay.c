@@ -147,7 +147,10 @@ static int set_up(struct kev_replay *replay, struct kev_error *error)
 		return -EINVAL;
 	}
 	replay->recorded = kev_recorded_create(replay->config.store);
-	return replay->recorded ? survey_all(replay, error) : -ENOMEM;
+	if (!replay->recorded)
+		return -ENOMEM;
+	r = kev_recorded_select(replay->recorded, replay->config.namespaces, error);
+	return r ? r : survey_all(replay, error);
 }
 
 static void explain(const struct kev_replay *replay, int r, struct kev_error *error)

@@ -205,6 +205,13 @@ def test_dump(server, mount, scratch, form):
             assert found[k][0][len(m.dir):] == current[k][0][len(live.dir):]
 
 
+def test_dump_of_some_namespaces(server, mount, scratch):
+    (scratch / "dump.json").write_bytes(server.kubectl("get", "events", "-A", "-o", "json").stdout)
+    m = mount(source=f"file:{scratch}/dump.json", options=("namespace=default", "namespace=none-such"))
+    assert sorted(os.listdir(m.dir)) == ["default", "none-such"]
+    assert {ns for ns, _ in m.events()} == {"default"}
+
+
 def test_dump_in_a_relative_path(session, server, mount):
     if not isinstance(server, Fake):
         pytest.skip("once is enough")

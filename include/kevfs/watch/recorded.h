@@ -20,6 +20,14 @@ struct kev_recorded;
 struct kev_recorded *kev_recorded_create(struct kev_store *store);
 void kev_recorded_destroy(struct kev_recorded *recorded);
 
+/**
+ * From here on only Events of these namespaces count, and each of these is a directory, whatever it holds.
+ * @param namespaces  NULL-terminated, borrowed; NULL: all
+ * @return 0; -EINVAL (no name of a namespace: error says which) or -ENOMEM
+ */
+int kev_recorded_select(
+	struct kev_recorded *recorded, const char *const *namespaces, struct kev_error *error) KEV_MUST_USE;
+
 /** An item of a list, into the store. @return 0 or -ENOMEM */
 int kev_recorded_item(struct kev_recorded *recorded, struct kev_str item) KEV_MUST_USE;
 

@@ -27,6 +27,7 @@ struct kev_replay;
 
 struct kev_replay_config {
 	const char *path;              /**< borrowed, like all */
+	const char *const *namespaces; /**< only Events of these; NULL-terminated; NULL: all */
 	uint64_t speed;                /**< at least 1, in units of 1 / KEV_REPLAY_SPEED_ONE */
 	const struct kev_clock *clock; /**< how time goes: CLOCK_MONOTONIC but in tests */
 	struct kev_store *store;       /**< written by the thread only, once it was started */

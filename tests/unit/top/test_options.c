@@ -70,6 +70,19 @@ static void test_parse_quoted_value(void **state)
 	kev_options_fini(&options);
 }
 
+static void test_parse_field_selector_of_a_file(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options, "kevfs|-o|field_selector=type=Warning|file:x|b", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "field_selector"));
+	kev_options_fini(&options);
+	assert_int_equal(parse(&options, "kevfs|-o|namespace=a|file:x|b", &error), 0);
+	kev_options_fini(&options);
+}
+
 static void test_parse_refuses_unknown_letters(void **state)
 {
 	static const char *const lines[][2] = {{"kevfs|-xf|a|b", "-x;"}, {"kevfs|--debug|-fx|a|b", "-x;"},
@@ -254,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_parse_mount_helper_line),
 		cmocka_unit_test(test_parse_quoted_value),
 		cmocka_unit_test(test_parse_refuses_unknown_letters),
+		cmocka_unit_test(test_parse_field_selector_of_a_file),
 		cmocka_unit_test(test_parse_repeats),
 		cmocka_unit_test(test_parse_values),
 		cmocka_unit_test(test_parse_replay),

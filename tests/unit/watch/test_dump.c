@@ -48,7 +48,7 @@ static int load(struct world *world, const char *text, struct kev_error *error)
 
 	assert_true(fputs(text, file) >= 0);
 	assert_int_equal(fclose(file), 0);
-	return kev_dump_load(world->path, world->sample.store, error);
+	return kev_dump_load(world->path, world->sample.store, NULL, error);
 }
 
 static int check_ctime(void *context, struct kev_event *e)
@@ -134,9 +134,9 @@ static void test_load_no_file(void **state)
 	struct world *world = *state;
 	struct kev_error error = {""};
 
-	assert_int_equal(kev_dump_load("/nonexistent/dump", world->sample.store, &error), -ENOENT);
+	assert_int_equal(kev_dump_load("/nonexistent/dump", world->sample.store, NULL, &error), -ENOENT);
 	assert_string_equal(error.text, "/nonexistent/dump: No such file or directory");
-	assert_int_equal(kev_dump_load("/", world->sample.store, &error), -EISDIR);
+	assert_int_equal(kev_dump_load("/", world->sample.store, NULL, &error), -EISDIR);
 	assert_string_equal(error.text, "/: Is a directory");
 }
 
@@ -254,7 +254,7 @@ static void test_load_large(void **state)
 	}
 	fputs("]}", file);
 	assert_int_equal(fclose(file), 0);
-	assert_int_equal(kev_dump_load(world->path, world->sample.store, NULL), 0);
+	assert_int_equal(kev_dump_load(world->path, world->sample.store, NULL, NULL), 0);
 	kev_store_counts(world->sample.store, &counts);
 	assert_int_equal(counts.events, 20000);
 }
