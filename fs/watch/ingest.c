@@ -169,7 +169,7 @@ int kev_ingest_item(struct kev_ingest *ingest, struct kev_str item)
 }
 
 /* @return 0 or -ENOMEM */
-static int apply(struct kev_ingest *ingest, const struct kev_envelope *envelope)
+static int apply(struct kev_ingest *ingest, const struct kev_envelope *envelope, bool listed)
 {
 	struct kev_error error = {""};
 	int r = 0;
@@ -177,7 +177,7 @@ static int apply(struct kev_ingest *ingest, const struct kev_envelope *envelope)
 	switch (envelope->type) {
 	case KEV_ENVELOPE_ADDED:
 	case KEV_ENVELOPE_MODIFIED:
-		r = put_object(ingest, envelope->object, false, &error);
+		r = put_object(ingest, envelope->object, listed, &error);
 		break;
 	case KEV_ENVELOPE_DELETED:
 		r = delete_object(ingest, envelope->object);
@@ -195,8 +195,8 @@ static int apply(struct kev_ingest *ingest, const struct kev_envelope *envelope)
 	return finish(ingest, r, &error);
 }
 
-int kev_ingest_line(
-	struct kev_ingest *ingest, struct kev_str line, struct kev_ingest_line *out, struct kev_error *error)
+int kev_ingest_line(struct kev_ingest *ingest, struct kev_str line, bool listed, struct kev_ingest_line *out,
+	struct kev_error *error)
 {
 	struct kev_envelope envelope;
 	int r = kev_json_scan(ingest->json, line, error);
@@ -212,11 +212,13 @@ int kev_ingest_line(
 	r = kev_envelope_resource_version(ingest->json, envelope.object, &ingest->resource_version);
 	if (r == -ENOMEM)
 		return r;
-	r = apply(ingest, &envelope);
+	r = apply(ingest, &envelope, listed);
 	if (r)
 		return r;
 	*out = (struct kev_ingest_line){.type = envelope.type,
 		.resource_version = kev_buf_str(&ingest->resource_version),
-		.object = kev_json_raw(ingest->json, envelope.object)};
+		.object = kev_json_raw(ingest->json, envelope.object),
+		.initial_end = envelope.type == KEV_ENVELOPE_BOOKMARK &&
+			       kev_envelope_is_initial_end(ingest->json, envelope.object)};
 	return 0;
 }

@@ -28,6 +28,9 @@
 #define QUICK_PAGE (5 * KEV_NS_PER_SEC)
 #define LIMIT_MIN 100U
 
+/* Lists in pages that outlive what they are of, in a row, before one is streamed. */
+#define EXPIRED_MAX 2U
+
 /* A continue token travels in a URL. */
 #define CONTINUE_MAX (16U << 10)
 
@@ -44,6 +47,8 @@ struct kev_reflector {
 	bool denied;          /* the server refuses; said so already */
 	bool refreshed;       /* a 401 was answered with a fresh credential, and nothing worked since */
 	bool from_cache;      /* ask for resourceVersion=0 */
+	bool streaming;       /* WATCHING, and the list that it begins with is not complete */
+	unsigned expired;     /* lists in a row whose later pages the server had compacted away */
 	unsigned limit;       /* of a page */
 	unsigned futile;      /* watches in a row that were of no use */
 	uint64_t lines;       /* of this watch */
@@ -111,10 +116,31 @@ static void list_page(struct kev_reflector *r, int64_t now, struct kev_reflector
 		action->resource_version = KEV_STR("0");
 }
 
+static unsigned random_timeout(struct kev_reflector *r)
+{
+	return TIMEOUT_MIN + r->config.random(r->config.context) % (TIMEOUT_MAX - TIMEOUT_MIN + 1);
+}
+
+/* Ask for a watch that begins with the list. */
+static void stream_list(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
+{
+	r->state = WATCHING;
+	r->streaming = true;
+	r->expired = 0;
+	r->started = now;
+	r->lines = 0;
+	action->next = KEV_REFLECTOR_WATCH;
+	action->begin = true;
+	action->timeout = random_timeout(r);
+}
+
 static void list_anew(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
 {
 	kev_buf_clear(&r->token);
-	list_page(r, now, action);
+	if (r->expired >= EXPIRED_MAX)
+		stream_list(r, now, action);
+	else
+		list_page(r, now, action);
 }
 
 static void watch_on(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
@@ -124,7 +150,7 @@ static void watch_on(struct kev_reflector *r, int64_t now, struct kev_reflector_
 	r->lines = 0;
 	action->next = KEV_REFLECTOR_WATCH;
 	action->resource_version = kev_buf_str(&r->resource_version);
-	action->timeout = TIMEOUT_MIN + r->config.random(r->config.context) % (TIMEOUT_MAX - TIMEOUT_MIN + 1);
+	action->timeout = random_timeout(r);
 }
 
 static void wait_for(
@@ -203,6 +229,19 @@ static bool set_token(struct kev_reflector *r, struct kev_str token)
 	return kev_buf_append_str(&r->token, token) == 0;
 }
 
+/* The list is complete. */
+static void end_list(struct kev_reflector *r, struct kev_reflector_action *action)
+{
+	action->end = true;
+	action->synced = !r->synced;
+	r->synced = true;
+	r->denied = false;
+	r->streaming = false;
+	r->expired = 0;
+	/* The cache may lag behind what was seen already: only where nothing was seen it is good enough. */
+	r->from_cache = false;
+}
+
 static void on_page(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
@@ -220,16 +259,12 @@ static void on_page(
 		list_page(r, input->now, action);
 		return;
 	}
-	action->end = true;
-	action->synced = !r->synced;
-	r->synced = true;
-	r->denied = false;
-	/* The cache may lag behind what was seen already: only where nothing was seen it is good enough. */
-	r->from_cache = false;
+	end_list(r, action);
 	watch_on(r, input->now, action);
 }
 
-static void on_line(struct kev_reflector *r, const struct kev_reflector_input *input)
+static void on_line(
+	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
 	if (r->state != WATCHING)
 		return;
@@ -238,7 +273,8 @@ static void on_line(struct kev_reflector *r, const struct kev_reflector_input *i
 	if (input->now - r->started >= SHORT_WATCH)
 		r->futile = 0;
 	/* One that cannot be used is left out: the next watch begins a little earlier. */
-	(void)set_resource_version(r, input->resource_version);
+	if (set_resource_version(r, input->resource_version) && r->streaming && input->initial_end)
+		end_list(r, action);
 }
 
 static void on_eof(
@@ -328,7 +364,9 @@ static void on_status(
 	} else if (is_final(r) && !is_worth_a_retry(input->status)) {
 		fail(r, action);
 	} else {
-		/* Also a continue token that has expired (410): a new list, but not at once. */
+		/* Also a continue token that has expired: a new list, but not at once. */
+		if (input->status == 410 && r->token.len > 0)
+			r->expired++;
 		note_slow_page(r, input->now);
 		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
 	}
@@ -382,10 +420,34 @@ static void on_timer(struct kev_reflector *r, int64_t now, struct kev_reflector_
 	}
 }
 
+/* The list that was streamed has ended before its end: whatever the reason, a list is what is missing. That
+ * it was tried does not make pages any better; but a server that has no such watch says so by any error. */
+static void leave_stream(
+	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
+{
+	r->streaming = false;
+	if (input->event == KEV_REFLECTOR_BROKEN)
+		on_broken(r, input, action);
+	else if (input->event == KEV_REFLECTOR_STATUS && (input->status == 403 || input->status == 404))
+		on_denied(r, input, action);
+	else
+		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
+}
+
+static bool ends_request(enum kev_reflector_event event)
+{
+	return event == KEV_REFLECTOR_EOF || event == KEV_REFLECTOR_STATUS || event == KEV_REFLECTOR_BROKEN ||
+	       event == KEV_REFLECTOR_GARBAGE || event == KEV_REFLECTOR_LOST;
+}
+
 void kev_reflector_step(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
 	*action = (struct kev_reflector_action){.next = KEV_REFLECTOR_GO_ON};
+	if (r->streaming && ends_request(input->event)) {
+		leave_stream(r, input, action);
+		return;
+	}
 	switch (input->event) {
 	case KEV_REFLECTOR_START:
 		if (r->state == IDLE)
@@ -395,7 +457,7 @@ void kev_reflector_step(
 		on_page(r, input, action);
 		return;
 	case KEV_REFLECTOR_LINE:
-		on_line(r, input);
+		on_line(r, input, action);
 		return;
 	case KEV_REFLECTOR_EOF:
 		on_eof(r, input, action);

@@ -52,6 +52,8 @@ struct kev_watcher {
 	/* The request that is under way. */
 	struct kev_http_transfer *transfer; /* NULL: none */
 	bool watching;                      /* it is a watch */
+	bool streaming;                     /* … and the list that it begins with is not complete */
+	bool lost;                          /* the end of that list could not be put */
 	int status;                         /* of its head; 0 before */
 	struct kev_items *items;            /* of a page */
 	struct kev_buf refusal;             /* the body of an answer that is no 200 */
@@ -120,6 +122,7 @@ static void end_request(struct kev_watcher *w)
 	kev_items_destroy(w->items);
 	w->items = NULL;
 	w->stopped = false;
+	w->lost = false;
 	kev_lines_reset(w->lines);
 	kev_buf_fini(&w->refusal);
 }
@@ -158,6 +161,13 @@ static struct kev_reflector_input garbage(struct kev_watcher *w)
 	return (struct kev_reflector_input){.event = KEV_REFLECTOR_GARBAGE};
 }
 
+static void tell_recovered(struct kev_watcher *w)
+{
+	if (w->troubled)
+		kev_log_warning("%s: in sync with the server again", label(w));
+	w->troubled = false;
+}
+
 static int on_head(void *context, const struct kev_http_response *response)
 {
 	struct kev_watcher *w = context;
@@ -169,9 +179,8 @@ static int on_head(void *context, const struct kev_http_response *response)
 	if (!w->watching || w->status != 200)
 		return 0;
 	w->deadline = INT64_MAX;
-	if (w->troubled)
-		kev_log_warning("%s: in sync with the server again", label(w));
-	w->troubled = false;
+	if (!w->streaming)
+		tell_recovered(w);
 	return 0;
 }
 
@@ -207,7 +216,7 @@ static int on_line(void *context, struct kev_str text)
 {
 	struct kev_watcher *w = context;
 	struct kev_ingest_line line;
-	int r = kev_ingest_line(w->ingest, text, &line, &w->why);
+	int r = kev_ingest_line(w->ingest, text, w->streaming, &line, &w->why);
 
 	if (r == -ENOMEM)
 		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
@@ -215,15 +224,31 @@ static int on_line(void *context, struct kev_str text)
 		return stop(w, garbage(w));
 	if (line.type == KEV_ENVELOPE_ERROR)
 		return on_error_line(w, line.object);
-	step(w, (struct kev_reflector_input){
-			.event = KEV_REFLECTOR_LINE, .resource_version = line.resource_version});
-	return 0;
+	w->progress.items += w->streaming ? 1 : 0;
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LINE,
+			.resource_version = line.resource_version,
+			.initial_end = line.initial_end});
+	return w->lost ? stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST}) : 0;
+}
+
+/* What was there before is no progress: a list that begins anew for ever must not look alive. */
+static void note_progress(struct kev_watcher *w, size_t len)
+{
+	w->received += len;
+	if (w->received <= w->most)
+		return;
+	w->most = w->received;
+	w->progress.last_byte = now(w);
 }
 
 static int on_watch_piece(struct kev_watcher *w, struct kev_str piece)
 {
 	uint64_t skipped = kev_lines_skipped(w->lines);
-	int r = kev_lines_feed(w->lines, piece, on_line, w);
+	int r;
+
+	if (w->streaming)
+		note_progress(w, piece.len);
+	r = kev_lines_feed(w->lines, piece, on_line, w);
 
 	kev_ingest_skip(w->ingest, kev_lines_skipped(w->lines) - skipped, "a line that is too long");
 	/* Nobody knows what it was about, and its older revision must not stand as if it were the newest. */
@@ -242,12 +267,7 @@ static int on_page_piece(struct kev_watcher *w, struct kev_str piece)
 	int r;
 
 	r = kev_items_feed(w->items, piece, &w->why);
-	/* What was there before is no progress: a list that begins anew for ever must not look alive. */
-	w->received += piece.len;
-	if (w->received > w->most) {
-		w->most = w->received;
-		w->progress.last_byte = now(w);
-	}
+	note_progress(w, piece.len);
 
 	kev_ingest_skip(w->ingest, kev_items_oversized(w->items) - oversized, "an object that is too large");
 	if (r == -ENOMEM)
@@ -460,6 +480,9 @@ static int start_watch(struct kev_watcher *w, const struct kev_reflector_action 
 	kev_buf_append_c(&path, "?watch=1&allowWatchBookmarks=true");
 	kev_buf_printf(&path, "&timeoutSeconds=%u", action->timeout);
 	append_parameter(&path, "resourceVersion", action->resource_version);
+	w->streaming = action->begin;
+	if (action->begin)
+		kev_buf_append_c(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
 	r = send(w, &path, action->timeout);
 	kev_buf_fini(&path);
 	return r;
@@ -533,10 +556,10 @@ static int start_request(struct kev_watcher *w, const struct kev_reflector_actio
 {
 	int r;
 
-	if (action->next == KEV_REFLECTOR_WATCH)
-		return start_watch(w, action);
 	r = action->begin ? relist_begin(w) : 0;
-	return r ? r : start_list(w, action);
+	if (r)
+		return r;
+	return action->next == KEV_REFLECTOR_WATCH ? start_watch(w, action) : start_list(w, action);
 }
 
 /* What the first list has failed with. */
@@ -557,6 +580,9 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 	int r = action->end ? relist_end(w) : 0;
 
 	w->deadline = INT64_MAX;
+	if (action->end && w->streaming)
+		tell_recovered(w);
+	w->streaming = false;
 	log_failure(w, input, action);
 	if (action->end)
 		w->denied = false;
@@ -564,6 +590,7 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 		tell_settled(w);
 	switch (action->next) {
 	case KEV_REFLECTOR_GO_ON:
+		w->lost = r != 0;
 		return;
 	case KEV_REFLECTOR_LIST:
 	case KEV_REFLECTOR_WATCH:
@@ -595,7 +622,7 @@ static void step(struct kev_watcher *w, struct kev_reflector_input input)
 		kev_error_set(&w->why, "a list without a usable resourceVersion or continue token");
 		explain_garbage(w);
 	}
-	if (action.next != KEV_REFLECTOR_GO_ON)
+	if (action.next != KEV_REFLECTOR_GO_ON || action.end)
 		act(w, &input, &action);
 }
 

@@ -132,6 +132,21 @@ def test_first_list(world, mount, name):
         assert m.settle(world, 30) == len(world.events())
 
 
+def test_pages_that_expire_every_time(world, mount):
+    """A server that compacts faster than it gives pages: the list is streamed, at the first sync and at every later one."""
+    world.load(6000, namespaces=3)
+    with world.fault("status", verb="list", resource="events", code=410, page=2):
+        m = mount(world)
+        assert m.settle(world, 30) == len(world.events())
+        change_everything(world, 0)
+        m.settle(world)
+        with world.fault("status", verb="watch", resource="events", code=410, times=1):
+            world.order("end")
+            change_everything(world, 1)
+        assert m.settle(world, 35) == len(world.events())
+    assert any("sendInitialEvents=true" in r["url"] for r in world.requests(verb="watch", resource="events"))
+
+
 def test_compaction(world, mount):
     """A quiet watch falls behind, is refused, and the list tells what was missed; as a diff: what did not change stays as it is."""
     m = mount(world)

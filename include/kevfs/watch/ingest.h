@@ -1,6 +1,7 @@
 #ifndef KEVFS_WATCH_INGEST_H
 #define KEVFS_WATCH_INGEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kevfs/base/clock.h"
@@ -32,14 +33,16 @@ struct kev_ingest_line {
 	enum kev_envelope_type type;
 	struct kev_str resource_version; /**< of its object; empty where it has none */
 	struct kev_str object;           /**< its raw text: of an ERROR a Status */
+	bool initial_end;                /**< the bookmark behind the list that the watch begins with */
 };
 
 /**
  * A line of a watch.
+ * @param listed  it belongs to the list that the watch begins with
  * @param out  untouched on error
  * @return 0; -EINVAL (not a line of a watch: what it was to say is lost; error says why) or -ENOMEM
  */
-int kev_ingest_line(struct kev_ingest *ingest, struct kev_str line, struct kev_ingest_line *out,
+int kev_ingest_line(struct kev_ingest *ingest, struct kev_str line, bool listed, struct kev_ingest_line *out,
 	struct kev_error *error) KEV_MUST_USE;
 
 /** Count and log what was left out before it came here. */

@@ -19,8 +19,10 @@
  *              │  └─ failed ─► WAITING ◄───┘    │
  *              └──── timer ────┘  refused       └── 410, ended at once ──► LISTING, everything anew
  *
- * A WatchList (a list that is streamed as a watch) would be one more way from START to WATCHING: a WATCH
- * action that asks for the initial events, whose first BOOKMARK annotated as their end is the last page.
+ * A list in pages can fail for ever, where the server compacts faster than the pages come (410 on a later
+ * page). The second time the list is streamed instead, as a watch that begins with it (a WatchList): the
+ * BOOKMARK that is annotated as the end of the initial events is then the last page. Where the server has
+ * none of that, it is pages again.
  */
 struct kev_reflector;
 
@@ -61,6 +63,7 @@ struct kev_reflector_input {
 	struct kev_str continue_; /**< empty: this was the last page */
 	int status;               /**< 410, … */
 	int retry_after;          /**< seconds, -1 none */
+	bool initial_end;         /**< of LINE: the bookmark behind the initial events */
 	bool rv_too_large;        /**< the Status has the cause ResourceVersionTooLarge */
 	bool refreshed;           /**< of a 401: there is another credential to try */
 	int error;                /**< of BROKEN: as kev_http_result.error */
@@ -81,13 +84,14 @@ struct kev_reflector_action {
 	bool synced; /**< … and it was the first one */
 	bool denied; /**< the server refuses what is optional: do without; given once for each time it begins
 		      */
-	bool begin;  /**< LIST asks for the first page of a list */
+	bool begin;  /**< LIST asks for the first page of a list, or WATCH for a list that is streamed */
 	enum kev_reflector_next next;
 	unsigned limit;           /**< of LIST */
 	struct kev_str continue_; /**< of LIST, empty for the first page; borrowed until the next step */
-	struct kev_str resource_version; /**< of LIST (empty: unset) and WATCH; borrowed likewise */
-	unsigned timeout;                /**< of WATCH, seconds: the server ends it cleanly then */
-	int64_t wait;                    /**< of WAIT, ns */
+	/** Of LIST (empty: unset) and WATCH (but where it begins with the list); borrowed likewise. */
+	struct kev_str resource_version;
+	unsigned timeout; /**< of WATCH, seconds: the server ends it cleanly then */
+	int64_t wait;     /**< of WAIT, ns */
 };
 
 /** @return new, or NULL on ENOMEM */

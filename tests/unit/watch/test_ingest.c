@@ -65,7 +65,7 @@ static struct kev_ingest_line line(struct kev_ingest *ingest, const char *type, 
 
 	assert_non_null(text);
 	snprintf(text, size, "{\"type\":\"%s\",\"object\":%s}", type, object);
-	assert_int_equal(kev_ingest_line(ingest, kev_str_c(text), &out, NULL), 0);
+	assert_int_equal(kev_ingest_line(ingest, kev_str_c(text), false, &out, NULL), 0);
 	/* The strings in out borrow from the text, but for the resourceVersion. */
 	out.object.data = NULL;
 	free(text);
@@ -158,8 +158,9 @@ static void test_line_gives_the_object_of_an_error(void **state)
 	struct world *world = *state;
 	struct kev_ingest_line out;
 
-	assert_int_equal(kev_ingest_line(world->events,
-				 KEV_STR("{\"type\":\"ERROR\",\"object\":{\"code\": 410}}"), &out, NULL),
+	assert_int_equal(
+		kev_ingest_line(world->events, KEV_STR("{\"type\":\"ERROR\",\"object\":{\"code\": 410}}"),
+			false, &out, NULL),
 		0);
 	assert_str_equal(out.object, KEV_STR("{\"code\": 410}"));
 }
@@ -186,7 +187,8 @@ static void test_line_broken_is_an_error(void **state)
 		struct kev_ingest_line out = {.type = KEV_ENVELOPE_BOOKMARK};
 		struct kev_error error = {""};
 
-		assert_int_equal(kev_ingest_line(world->events, kev_str_c(bad[i]), &out, &error), -EINVAL);
+		assert_int_equal(
+			kev_ingest_line(world->events, kev_str_c(bad[i]), false, &out, &error), -EINVAL);
 		assert_int_equal(out.type, KEV_ENVELOPE_BOOKMARK);
 		assert_string_not_equal(error.text, "");
 	}

@@ -441,6 +441,66 @@ static void test_step_short_watches_slow_down(void **state)
 	kev_reflector_destroy(reflector);
 }
 
+/* To a stream that is to bring the list: pages have failed twice. */
+static struct kev_reflector *go_to_stream(unsigned flags)
+{
+	struct kev_reflector *reflector = create(flags);
+	struct kev_reflector_action action;
+
+	STEP(reflector, 0, BARE(START));
+	for (int i = 0; i < 2; i++) {
+		STEP(reflector, i * S, PAGE("10", "t1"));
+		action = STEP(reflector, i * S, STATUS(410));
+		assert_int_equal(action.next, KEV_REFLECTOR_WAIT);
+		action = STEP(reflector, (i + 1) * S, BARE(TIMER));
+	}
+	check("a stream", &action, &(struct expected){KEV_REFLECTOR_WATCH, "begin", "", "", 0});
+	return reflector;
+}
+
+static void test_step_stream_in_place_of_pages(void **state)
+{
+	struct kev_reflector *reflector = go_to_stream(0);
+	struct kev_reflector_action action;
+
+	(void)state;
+	action = STEP(reflector, 3 * S, LINE("7"));
+	check("a line of the list", &action, &(struct expected)GO_ON);
+	assert_false(kev_reflector_synced(reflector));
+	action = STEP(reflector, 4 * S,
+		{.event = KEV_REFLECTOR_LINE, .resource_version = KEV_STR("20"), .initial_end = true});
+	check("the end of the list", &action,
+		&(struct expected){KEV_REFLECTOR_GO_ON, "end synced", "", "", 0});
+	/* From here on it is a watch like any other, in which that bookmark means nothing. */
+	action = STEP(reflector, 5 * S,
+		{.event = KEV_REFLECTOR_LINE, .resource_version = KEV_STR("21"), .initial_end = true});
+	check("again", &action, &(struct expected)GO_ON);
+	action = STEP(reflector, 9 * S, BARE(EOF));
+	check("goes on from there", &action, &(struct expected)WATCH("21"));
+	kev_reflector_destroy(reflector);
+}
+
+/* A stream that ends before its list does is no list, and says nothing about where a watch could go on. */
+static void test_step_stream_that_ends_early(void **state)
+{
+	static const struct kev_reflector_input ends[] = {BARE(EOF), BARE(GARBAGE), BARE(LOST), STATUS(422),
+		STATUS(410), STATUS(500), STATUS(401), STATUS(429), BROKEN(-ECONNRESET)};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(ends); i++) {
+		struct kev_reflector *reflector = go_to_stream(0);
+		struct kev_reflector_action action;
+
+		STEP(reflector, 3 * S, LINE("7"));
+		action = step(reflector, ends[i], 4 * S);
+		assert_int_equal(action.next, KEV_REFLECTOR_WAIT);
+		assert_false(action.end);
+		action = STEP(reflector, 40 * S, BARE(TIMER));
+		check("pages again", &action, &(struct expected)LIST);
+		kev_reflector_destroy(reflector);
+	}
+}
+
 /* A server whose watches never work costs itself ever fewer lists. */
 static void test_step_futile_watches_slow_down(void **state)
 {
@@ -597,6 +657,8 @@ int main(void)
 		cmocka_unit_test(test_step_watch_goes_on_from_last_line),
 		cmocka_unit_test(test_step_refreshes_a_credential_once),
 		cmocka_unit_test(test_step_denied_is_asked_again),
+		cmocka_unit_test(test_step_stream_in_place_of_pages),
+		cmocka_unit_test(test_step_stream_that_ends_early),
 		cmocka_unit_test(test_step_futile_watches_slow_down),
 		cmocka_unit_test(test_step_short_watches_slow_down),
 		cmocka_unit_test(test_step_lost_connections_do_not_slow_down),

@@ -202,6 +202,39 @@ static void test_list_pages_then_watch(void **state)
 	assert_string_equal(sample_changes(&world->sample), "+a@1 +b@2");
 }
 
+/* Where pages cannot be had, the list is streamed: what it does not hold is gone only at its end. */
+static void test_list_streamed(void **state)
+{
+	static const char stream[] =
+		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&sendInitialEvents=true&"
+		"resourceVersionMatch=NotOlderThan";
+	static const char end[] =
+		"{\"kind\":\"Event\",\"metadata\":{\"resourceVersion\":\"30\",\"annotations\":{"
+		"\"k8s.io/initial-events-end\":\"true\"}}}";
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_answer(world->http, transfer, 410, "gone");
+	for (int i = 0; i < 2; i++) {
+		answer(world, first_page, 200, page("20", "t", sample_event("a", "1", "Pod")));
+		answer(world, "/api/v1/events?limit=5000&continue=t", 410, "gone");
+		world->sample.now = kev_watcher_deadline(world->watcher);
+		kev_watcher_tick(world->watcher, world->sample.now);
+	}
+	sample_changes(&world->sample);
+	transfer = request(world, stream);
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("ADDED", sample_event("c", "25", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "+c@25");
+	stub_body(world->http, transfer, line("BOOKMARK", end));
+	assert_string_equal(sample_changes(&world->sample), "-a@1");
+	world->sample.now += 3 * S;
+	stub_body(world->http, transfer, line("ADDED", sample_event("d", "31", "Pod")));
+	stub_done(world->http, transfer, 0, NULL);
+	request(world,
+		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=31");
+}
+
 static void test_list_metadata_from_the_cache(void **state)
 {
 	struct world *world = *state;
@@ -515,6 +548,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_list_pages_then_watch),
+		TEST(test_list_streamed),
 		TEST(test_list_metadata_from_the_cache),
 		TEST(test_list_selected),
 		TEST(test_watch_follows_and_goes_on),
