@@ -207,7 +207,7 @@ def test_dump(server, mount, scratch, form):
 
 def test_dump_of_some_namespaces(server, mount, scratch):
     (scratch / "dump.json").write_bytes(server.kubectl("get", "events", "-A", "-o", "json").stdout)
-    m = mount(source=f"file:{scratch}/dump.json", options=("namespace=default", "namespace=none-such"))
+    m = mount(None, "namespace=default", "namespace=none-such", source=f"file:{scratch}/dump.json")
     assert sorted(os.listdir(m.dir)) == ["default", "none-such"]
     assert {ns for ns, _ in m.events()} == {"default"}
 
