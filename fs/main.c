@@ -100,29 +100,57 @@ static int wait_synced(struct app *app, struct kev_error *error)
 	return app->sync_result;
 }
 
+/* The daemon leaves this directory. Not realpath(3): a pipe, as in file:<(command), has no other path. */
+static int resolve_dump(struct app *app, const char *path, struct kev_error *error)
+{
+	char *here = NULL;
+	int r = 0;
+
+	if (!*path) {
+		kev_error_set(error, "file: is followed by a path");
+		return -EINVAL;
+	}
+	if (*path == '/')
+		app->dump = strdup(path);
+	else if (!(here = getcwd(NULL, 0)) || asprintf(&app->dump, "%s/%s", here, path) < 0)
+		app->dump = NULL;
+	free(here);
+	if (app->dump && access(app->dump, R_OK) == 0)
+		return 0;
+	r = -errno;
+	kev_error_set(error, "%s: %s%s", path, strerror(-r),
+		*path == '~' ? " (the shell leaves ~ alone there)" : "");
+	return r;
+}
+
+/* Somebody else's kubeconfig was looked for. */
+static void explain_sudo(const struct app *app, int r, struct kev_error *error)
+{
+	struct kev_error why = *error;
+
+	if (r == -ENOENT && !app->options.kubeconfig && getenv("SUDO_USER"))
+		kev_error_set(
+			error, "%s (it is root's, with sudo; name yours with -o kubeconfig=PATH)", why.text);
+}
+
 /* Where the events come from. Nothing is asked of the network here. */
 static int resolve_source(struct app *app, struct kev_error *error)
 {
 	const char *source = app->options.source, *kubeconfig = app->options.kubeconfig;
 	struct kev_environment environment;
+	int r;
 
-	if (strncmp(source, "file:", 5) == 0) {
-		int r = 0;
-
-		app->dump = realpath(source + 5, NULL);
-		if (!app->dump) {
-			r = -errno;
-			kev_error_set(error, "%s: %s", source + 5, strerror(-r));
-		}
-		return r;
-	}
+	if (strncmp(source, "file:", 5) == 0)
+		return resolve_dump(app, source + 5, error);
 	kev_environment_read(&environment);
 	if (strcmp(source, "in-cluster") == 0)
 		return kev_kubeconfig_load_in_cluster(&environment, &app->cluster, error);
 	if (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0)
 		return kev_kubeconfig_load_url(source, &app->cluster, error);
-	return kev_kubeconfig_load(
+	r = kev_kubeconfig_load(
 		&environment, kubeconfig, strcmp(source, "-") == 0 ? NULL : source, &app->cluster, error);
+	explain_sudo(app, r, error);
+	return r;
 }
 
 /* The daemon leaves this directory, so the mountpoint must not depend on it. */

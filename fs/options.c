@@ -62,13 +62,22 @@ static int set_number(
 	return -EINVAL;
 }
 
+/* A DNS label: RFC 1123, as apimachinery's IsDNS1123Label has it. */
+static bool is_namespace(const char *name)
+{
+	static const char inside[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	size_t len = strlen(name);
+
+	return len > 0 && len <= 63 && strspn(name, inside) == len && name[0] != '-' && name[len - 1] != '-';
+}
+
 static int set_namespace(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
 	size_t count = options->namespace_count;
 	char **grown;
 
-	if (!*value || strchr(value, '/') || strcmp(value, ".") == 0 || strcmp(value, "..") == 0) {
+	if (!is_namespace(value)) {
 		kev_error_set(error, "-o %s=%s: not the name of a namespace", row->name, value);
 		return -EINVAL;
 	}
@@ -350,7 +359,10 @@ static int set_option(struct kev_options *options, const char *text, struct kev_
 	else if (row)
 		kev_error_set(error, "-o %s takes no value", row->name);
 	else
-		kev_error_set(error, "unknown option -o %s; kevfs --help lists them", text);
+		kev_error_set(error, "unknown option -o %s; kevfs --help lists them%s", text,
+			options->field_selector || options->namespaces
+				? " (a comma in a value is written \\,)"
+				: "");
 	return -EINVAL;
 }
 

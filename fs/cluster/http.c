@@ -18,10 +18,10 @@
 #include "kevfs/cluster/origin.h"
 #include "kevfs/cluster/proxy.h"
 
-/* While an answer is awaited, curl is let look this often. libcurl 7.88 (curl_multi_perform() there; mended
- * in 8) can forget that what came for one request of a connection lies there already, if another request
- * began in the same moment, and would sleep until more comes: 1 in 50 first syncs of 30 requests at once
- * hung. */
+/* While an answer is awaited, curl is let look this often. libcurl (seen with 7.88: curl_multi_perform()
+ * there drops timers) can forget that what came for one request of a connection lies there already, if
+ * another request began in the same moment, and would sleep until more comes: 1 in 50 first syncs of 30
+ * requests at once hung. */
 #define AWAITED_WAIT_MS 20
 
 #define CONNECT_TIMEOUT_S 10

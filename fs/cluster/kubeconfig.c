@@ -186,7 +186,7 @@ static int fail_file(const char *path, int r, struct kev_error *error)
 	if (r == -EFBIG)
 		kev_error_set(error, "%s: larger than %u MiB", path, FILE_MAX >> 20);
 	else
-		kev_error_set(error, "%s: %s", path, strerror(-r));
+		kev_error_set(error, "kubeconfig %s: %s", path, strerror(-r));
 	if (r == -EPERM)
 		return -EACCES;
 	return r == -ENOENT || r == -EACCES || r == -EIO ? r : -EINVAL;

@@ -1,6 +1,7 @@
 #include "kevfs/kernel/session.h"
 
 #include <errno.h>
+#include <mntent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -142,6 +143,24 @@ fail:
 	return r;
 }
 
+/* Is a kevfs mounted there that lives? A second one would only hide it. */
+static bool is_ours(const char *mountpoint)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	const struct mntent *entry;
+	bool ours = false;
+
+	if (!mounts)
+		return false;
+	/* The last one is on top. */
+	while ((entry = getmntent(mounts))) {
+		if (strcmp(entry->mnt_dir, mountpoint) == 0)
+			ours = strcmp(entry->mnt_type, "fuse.kevfs") == 0;
+	}
+	endmntent(mounts);
+	return ours;
+}
+
 /* What is wrong with a mountpoint, in words, before libfuse says it in fewer. "/dev/fd/N" is a mount that
  * mount.fuse has made already. */
 static int check_mountpoint(const char *mountpoint, struct kev_error *error)
@@ -164,6 +183,11 @@ static int check_mountpoint(const char *mountpoint, struct kev_error *error)
 		kev_error_set(error, "mountpoint %s is not a directory", mountpoint);
 		return -ENOTDIR;
 	}
+	if (is_ours(mountpoint)) {
+		kev_error_set(
+			error, "%s is mounted already; to mount anew: umount %s", mountpoint, mountpoint);
+		return -EBUSY;
+	}
 	return 0;
 }
 
@@ -178,7 +202,10 @@ int kev_session_mount(struct kev_session *session, const char *mountpoint, struc
 		return -ENODEV;
 	}
 	if (fuse_session_mount(session->fuse, mountpoint) != 0) {
-		kev_error_set(error, "cannot mount on %s", mountpoint);
+		kev_error_set(error, "cannot mount on %s%s", mountpoint,
+			session->config.mount_options && strstr(session->config.mount_options, "context=")
+				? " (context= is SELinux's; a kubeconfig's context is the SOURCE)"
+				: "");
 		return -EPERM;
 	}
 	session->mounted = true;

@@ -33,8 +33,10 @@ static int load_list(
 	/* What kubectl prints where half of what it should be told is forgotten. */
 	else if (r == -EINVAL && kev_str_eq(kev_items_kind(items), KEV_STR("Event")))
 		kev_error_set(error,
-			"Events, but neither a list of them nor a recording: those that kubectl get --watch "
-			"prints with --output-watch-events are one");
+			"single Events, and no list of them; for a recording, kubectl get --watch needs "
+			"--output-watch-events");
+	else if (r == -EINVAL)
+		kev_error_prefix(error, "no Events as \"kubectl get events -A -o json\" prints them");
 	return r == -E2BIG ? -EINVAL : r;
 }
 

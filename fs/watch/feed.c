@@ -230,10 +230,11 @@ static void time_out(struct kev_feed *feed)
 		why = kev_kind_watch_why(feed->kinds);
 	feed->failure = -ETIMEDOUT;
 	if (why->text[0])
-		kev_error_set(&feed->why, "%s; nothing came for %d s", why->text, feed->config.sync_timeout);
-	else
-		kev_error_set(&feed->why, "%s: nothing came for %d s", feed->config.cluster->server,
+		kev_error_set(&feed->why, "%s; no progress for %d s (sync_timeout)", why->text,
 			feed->config.sync_timeout);
+	else
+		kev_error_set(&feed->why, "%s: no answer for %d s (sync_timeout)",
+			feed->config.cluster->server, feed->config.sync_timeout);
 }
 
 static void tick(struct kev_feed *feed, int64_t at)

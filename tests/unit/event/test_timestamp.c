@@ -52,7 +52,7 @@ static void assert_refused(struct kev_str text, int expected)
 	int r = kev_timestamp_parse(text, &ns);
 
 	if (r != expected || ns != UNTOUCHED)
-		fail_msg("%.*s: %d, %lld", (int)text.len, text.data, r, (long long)ns);
+		fail_msg("%.*s: %d, %lld", (int)text.len, text.data ? text.data : "", r, (long long)ns);
 }
 
 static void test_parse_out_of_range(void **state)

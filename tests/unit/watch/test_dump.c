@@ -221,8 +221,8 @@ static void test_load_recording_that_is_broken(void **state)
 		{"{\"type\":\"ADDED\",\"object\":{\"\x1b\"}}", "line 1 (byte 0): JSON, byte 27: "},
 		{"{\"type\":\"ADDED\"", "line 1 (byte 0): the text is broken off"},
 		{"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}\n{\"kind\":\"Event\"}\n",
-			"Events, but neither a list of them nor a recording: those that kubectl get --watch "
-			"prints with --output-watch-events are one"},
+			"single Events, and no list of them; for a recording, kubectl get --watch needs "
+			"--output-watch-events"},
 	};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {

@@ -348,7 +348,7 @@ static void test_sync_times_out(void **state)
 	start(world);
 	WAIT_UNTIL(atomic_load(&world->synced));
 	assert_int_equal(atomic_load(&world->result), -ETIMEDOUT);
-	assert_string_equal(world->why.text, "https://server: nothing came for 1 s");
+	assert_string_equal(world->why.text, "https://server: no answer for 1 s (sync_timeout)");
 }
 
 static void test_sync_times_out_with_the_last_reason(void **state)
@@ -360,7 +360,8 @@ static void test_sync_times_out_with_the_last_reason(void **state)
 	start(world);
 	WAIT_UNTIL(atomic_load(&world->synced));
 	assert_int_equal(atomic_load(&world->result), -ETIMEDOUT);
-	assert_string_equal(world->why.text, "https://server: listing events: 503: no; nothing came for 1 s");
+	assert_string_equal(world->why.text,
+		"https://server: listing events: 503: no; no progress for 1 s (sync_timeout)");
 }
 
 static void test_destroy_waits_for_nobody(void **state)
