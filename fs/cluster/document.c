@@ -266,18 +266,6 @@ static enum kev_document_type resolve(const struct kev_document_scalar *scalar)
 
 /* Building. */
 
-static char *duplicate(struct kev_str s)
-{
-	char *copy = malloc(s.len + 1);
-
-	if (!copy)
-		return NULL;
-	if (s.len)
-		memcpy(copy, s.data, s.len);
-	copy[s.len] = '\0';
-	return copy;
-}
-
 static int add_anchor(struct kev_document *document, struct kev_str name,
 	const struct kev_document_node *node, struct kev_error *error)
 {
@@ -299,7 +287,7 @@ static int add_anchor(struct kev_document *document, struct kev_str name,
 		document->anchor_room = room;
 	}
 	anchor = &document->anchors[document->anchor_count];
-	*anchor = (struct anchor){duplicate(name), name.len, node};
+	*anchor = (struct anchor){kev_str_dup(name), name.len, node};
 	if (!anchor->name)
 		return -ENOMEM;
 	document->anchor_count++;
@@ -346,7 +334,7 @@ int kev_document_add_scalar(struct kev_document *document, const struct kev_docu
 
 	if (r)
 		return r;
-	node->text = duplicate(scalar->text);
+	node->text = kev_str_dup(scalar->text);
 	if (!node->text)
 		return -ENOMEM;
 	node->len = scalar->text.len;
