@@ -287,7 +287,7 @@ class Real(Server):
     """The real control plane: etcd, API server, controllers, scheduler, a kubelet."""
     name = "real"
 
-    def __init__(self, directory):
+    def __init__(self, directory, ttl="1h0m0s", arguments=""):
         super().__init__()
         missing = [p for p in CLUSTER_PROGRAMS if not (CLUSTER / p).exists()]
         if missing:
@@ -297,7 +297,7 @@ class Real(Server):
         self.kubeconfig = self.directory + "/kubeconfig"
         self.ca, self.cert, self.key = (f"{self.directory}/pki/{f}" for f in ("ca.crt", "admin.crt", "admin.key"))
         try:
-            run(TESTS / "cluster/up", CLUSTER, self.directory, timeout=120, env={**os.environ, "TMPDIR": self.directory + "/tmp"})
+            run(TESTS / "cluster/up", CLUSTER, self.directory, timeout=120, env={**os.environ, "TMPDIR": self.directory + "/tmp", "TTL": ttl, "APISERVER_ARGS": arguments})
             self.url = f"https://127.0.0.1:{pathlib.Path(self.directory, 'port').read_text().strip()}"
             assert wait_for(lambda: b"node-1" in self.kubectl("get", "nodes", "-o", "name", check=False).stdout, 30, 0.3), "the kubelet does not register"
             assert wait_for(lambda: self.kubectl("get", "sa", "default", check=False).returncode == 0, 30, 0.3), "no default service account"
@@ -307,8 +307,9 @@ class Real(Server):
             raise
 
     def flood(self, count, churn="0s"):
-        out = run(CLUSTER / "flood", "-n", count, "-churn", churn, timeout=120, env={**os.environ, "KUBECONFIG": self.kubeconfig}).stdout.decode()
+        out = run(CLUSTER / "flood", "-n", count, "-churn", churn, timeout=300, env={**os.environ, "KUBECONFIG": self.kubeconfig}).stdout.decode()
         assert "failed 0" in out, out
+        return out
 
     def kill_apiserver(self):
         """SIGKILL; returns what starts it again and waits until it answers."""
