@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include <curl/curl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
 #include "kevfs/base/log.h"
+#include "kevfs/cluster/connection.h"
 #include "kevfs/cluster/credential.h"
 #include "kevfs/cluster/failure.h"
 #include "kevfs/cluster/head.h"
@@ -24,15 +22,8 @@
  * requests at once hung. */
 #define AWAITED_WAIT_MS 20
 
-#define CONNECT_TIMEOUT_S 10
 #define URL_MAX (1U << 20)
 #define HEADER_MAX (256U << 10)
-
-/* A peer that is gone without a word is noticed within USER_TIMEOUT, also where nothing is sent but probes.
- */
-#define KEEPALIVE_IDLE_S 15
-#define KEEPALIVE_INTERVAL_S 5
-#define USER_TIMEOUT_MS 30000
 
 struct kev_http_transfer {
 	struct kev_http *http;
@@ -181,20 +172,6 @@ void kev_http_destroy(struct kev_http *http)
 
 /* ---- what curl calls ---- */
 
-/* Best effort: without them a dead peer is noticed later, by the timeouts of the requests. */
-static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
-{
-	const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S;
-	const unsigned timeout = USER_TIMEOUT_MS;
-
-	(void)context, (void)purpose;
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-	return CURL_SOCKOPT_OK;
-}
-
 static void fail(struct kev_http_transfer *transfer, int error, const char *what)
 {
 	transfer->error = error;
@@ -323,85 +300,6 @@ static int add_headers(struct kev_http_transfer *transfer, const struct kev_http
 /* Options are set in a run, and one look at the end tells whether all were taken. */
 #define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
 
-static bool set_blob(CURL *easy, CURLoption option, const struct kev_buf *text)
-{
-	/* The identity can be renewed while the transfer lives. */
-	struct curl_blob blob = {text->data, text->len, CURL_BLOB_COPY};
-
-	return !text->len || curl_easy_setopt(easy, option, &blob) == CURLE_OK;
-}
-
-static bool set_tls(CURL *easy, const struct kev_http *http)
-{
-	const struct kev_identity *identity = &http->identity;
-	bool ok = true;
-
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	/* Where a certificate authority is given, it is the only one: the system's do not count. */
-	if (identity->ca.len) {
-		SET(CURLOPT_CAINFO, NULL);
-		SET(CURLOPT_CAPATH, NULL);
-	}
-	if (http->config->insecure) {
-		SET(CURLOPT_SSL_VERIFYPEER, 0L);
-		SET(CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-	return ok && set_blob(easy, CURLOPT_CAINFO_BLOB, &identity->ca) &&
-	       set_blob(easy, CURLOPT_SSLCERT_BLOB, &identity->certificate) &&
-	       set_blob(easy, CURLOPT_SSLKEY_BLOB, &identity->key);
-}
-
-/* A proxy that speaks TLS is trusted as the server is, as by kubectl; our certificate is not shown to it. */
-static bool set_proxy(CURL *easy, const struct kev_http *http)
-{
-	bool ok = true;
-
-	SET(CURLOPT_PROXY, http->proxy ? http->proxy : "");
-	SET(CURLOPT_NOPROXY, "");
-	SET(CURLOPT_SOCKS5_AUTH, (long)CURLAUTH_BASIC);
-	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (!http->proxy || strncmp(http->proxy, "https:", 6) != 0)
-		return ok;
-	SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (http->identity.ca.len) {
-		SET(CURLOPT_PROXY_CAINFO, NULL);
-		SET(CURLOPT_PROXY_CAPATH, NULL);
-	}
-	if (http->config->insecure) {
-		SET(CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
-		SET(CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
-	}
-	return ok && set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, &http->identity.ca);
-}
-
-/* What could send a request elsewhere than to the server, or take something from the machine's files. */
-static bool set_limits(CURL *easy, const struct kev_http *http)
-{
-	bool ok = true;
-
-	SET(CURLOPT_PROTOCOLS_STR, http->origin.secure ? "https" : "http");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	return ok;
-}
-
-static bool set_connection(CURL *easy, const struct kev_http *http)
-{
-	bool ok = true;
-
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(CURLOPT_PIPEWAIT, 1L);
-	SET(CURLOPT_FRESH_CONNECT, http->fresh ? 1L : 0L);
-	SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
-	SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
-	SET(CURLOPT_CONNECT_TO, http->connect_to);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	/* So that ending a request never waits for a name server. */
-	SET(CURLOPT_QUICK_EXIT, 1L);
-	return ok;
-}
-
 static bool set_request(struct kev_http_transfer *transfer, const char *url)
 {
 	CURL *easy = transfer->easy;
@@ -427,6 +325,12 @@ static bool set_request(struct kev_http_transfer *transfer, const char *url)
 static int set_up(struct kev_http_transfer *transfer, const struct kev_http_request *request)
 {
 	struct kev_http *http = transfer->http;
+	const struct kev_connection connection = {.config = http->config,
+		.identity = &http->identity,
+		.origin = &http->origin,
+		.proxy = http->proxy,
+		.connect_to = http->connect_to,
+		.fresh = http->fresh};
 	struct kev_buf url;
 	int r = add_headers(transfer, request);
 
@@ -438,8 +342,7 @@ static int set_up(struct kev_http_transfer *transfer, const struct kev_http_requ
 	if (url.error == -EMSGSIZE)
 		fail(transfer, -EPROTO, "the request's URL is too long");
 	else if (url.error || !kev_buf_cstr(&url) || !set_request(transfer, url.data) ||
-		 !set_connection(transfer->easy, http) || !set_limits(transfer->easy, http) ||
-		 !set_tls(transfer->easy, http) || !set_proxy(transfer->easy, http))
+		 !kev_connection_configure(transfer->easy, &connection))
 		r = -ENOMEM;
 	kev_buf_fini(&url);
 	return r;
@@ -495,71 +398,18 @@ void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer)
 
 /* ---- ending ---- */
 
-/* Does curl's text about a handshake say that the connection ended in its midst, rather than what is wrong
- * with TLS? The code is the same. */
-static bool is_cut_off(const char *text)
-{
-	return strstr(text, "SSL_ERROR_SYSCALL") || strstr(text, "Recv failure") ||
-	       strstr(text, "Send failure") || strstr(text, "unexpected eof");
-}
-
-static enum kev_failure_kind classify(CURLcode code, const char *text)
-{
-	switch ((int)code) {
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_PROXY:
-	case CURLE_OPERATION_TIMEDOUT: /* the only timeout that is left to curl is that of connecting */
-		return KEV_FAILURE_CONNECT;
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		return KEV_FAILURE_RESOLVE;
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return KEV_FAILURE_CERTIFICATE;
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-		/* With TLS 1.3 our handshake is over when the server says what it thinks of our certificate.
-		 */
-		return strstr(text, " alert ") ? KEV_FAILURE_TLS : KEV_FAILURE_BROKEN;
-	case CURLE_SSL_CONNECT_ERROR:
-		return is_cut_off(text) ? KEV_FAILURE_BROKEN : KEV_FAILURE_TLS;
-	case CURLE_GOT_NOTHING:
-	case CURLE_PARTIAL_FILE:
-	case CURLE_HTTP2:
-	case CURLE_HTTP2_STREAM:
-		return KEV_FAILURE_BROKEN;
-	case CURLE_OUT_OF_MEMORY:
-		return KEV_FAILURE_MEMORY;
-	default:
-		return KEV_FAILURE_PROTOCOL;
-	}
-}
-
 static int explain(struct kev_http_transfer *transfer, CURLcode code)
 {
-	const struct kev_http *http = transfer->http;
+	struct kev_http *http = transfer->http;
 	const char *text = transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code);
-	struct kev_failure failure = {
-		.kind = classify(code, text),
-		.server = http->origin.label,
+	struct kev_failure failure = {.server = http->origin.label,
 		.text = text,
 		.proxied = http->proxy != NULL,
-		.has_ca = http->identity.ca.len > 0,
-		.timed_out = code == CURLE_OPERATION_TIMEDOUT,
-	};
-	long os_error = 0, refused = 0;
+		.has_ca = http->identity.ca.len > 0};
 
-	/* What cannot be had stays 0, for not known. */
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &failure.verify_result);
-	(void)curl_easy_getinfo(
-		transfer->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &failure.proxy_verify_result);
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &refused);
-	if (code == CURLE_COULDNT_CONNECT)
-		(void)curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
-	failure.os_error = (int)os_error;
-	if (refused >= 300)
-		failure.kind = KEV_FAILURE_PROTOCOL;
+	kev_connection_classify(transfer->easy, code, &failure);
 	/* Either side may have a new certificate, and its file be there already. */
-	transfer->http->renew |= failure.kind == KEV_FAILURE_CERTIFICATE || failure.kind == KEV_FAILURE_TLS;
+	http->renew |= failure.kind == KEV_FAILURE_CERTIFICATE || failure.kind == KEV_FAILURE_TLS;
 	return kev_failure_explain(&failure, &transfer->reason);
 }
 
