@@ -169,8 +169,10 @@ static void test_done_not_idle_while_bytes_come(void **state)
 {
 	struct client *client = *state;
 	struct answer answer = {.heads = 0};
-	atomic_int permitted = 0;
+	static atomic_int permitted;
 
+	/* The server's threads outlive the test. */
+	atomic_store(&permitted, 0);
 	client->served.context = &permitted;
 	client_open(client, handle_drip);
 	client_ask(client, &answer, (struct kev_http_request){.path = "/", .idle_timeout = 10});
@@ -188,8 +190,10 @@ static void test_done_total_timeout(void **state)
 {
 	struct client *client = *state;
 	struct answer answer = {.heads = 0};
-	atomic_int permitted = 1;
+	static atomic_int permitted;
 
+	/* The server's threads outlive the test. */
+	atomic_store(&permitted, 1);
 	client->served.context = &permitted;
 	client_open(client, handle_drip);
 	client_ask(client, &answer,
@@ -468,8 +472,10 @@ static void test_destroy_calls_nothing(void **state)
 {
 	struct client *client = *state;
 	struct answer started = {.heads = 0}, running = {.heads = 0}, dripping = {.heads = 0};
-	atomic_int permitted = 1;
+	static atomic_int permitted;
 
+	/* The server's threads outlive the test. */
+	atomic_store(&permitted, 1);
 	client->served.context = &permitted;
 	client_open(client, handle_drip);
 	client_get(client, &dripping, "/");
