@@ -177,6 +177,43 @@ def test_dead_mountpoint(session, fake, mount):
     wait_for(lambda: not any(m.dir.encode() in open(f"/proc/{p}/cmdline", "rb").read().split(b"\0") for p in daemons(session.directory)))
 
 
+def test_mounted_already(session, fake, mount):
+    """A second one would only hide the first, and each would need its own umount."""
+    m = mount(fake)
+    again = run(session.binary, "-", m.dir, check=False, env={**session.environment, "KUBECONFIG": fake.kubeconfig})
+    assert again.returncode == 32 and b"mounted already" in again.stderr and again.stderr.count(b"\n") == 1
+    assert mounted_times(m.dir) == 1 and "default" in os.listdir(m.dir)
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
+def test_closed_descriptors(session, fake, scratch, closed):
+    """What is opened first must not become what is written to: mount(8) would wait for ever."""
+    fake.create("default", event("one"))
+    point = session.new_directory("mnt")
+    p = subprocess.Popen(["sh", "-c", f"exec {session.binary} - {point} {closed}"], env={**session.environment, "KUBECONFIG": fake.kubeconfig})
+    try:
+        assert p.wait(30) == 0 and os.listdir(point / "default/events") == ["one"]
+    finally:
+        p.kill()
+        run("umount", point, check=False)
+    assert wait_for(lambda: not any(str(point).encode() in open(f"/proc/{d}/cmdline", "rb").read() for d in daemons(session.directory)))
+
+
+def test_parent_that_is_killed(session, fake):
+    """Whoever was told that there is no mount gets none later."""
+    fake.create("default", event("one"))
+    point = session.new_directory("mnt")
+
+    def serving():
+        return [d for d in daemons(session.directory) if str(point).encode() in open(f"/proc/{d}/cmdline", "rb").read()]
+    with fake.fault("stall", resource="events") as fault:
+        p = subprocess.Popen([session.binary, "-", point], stdin=subprocess.DEVNULL, env={**session.environment, "KUBECONFIG": fake.kubeconfig})
+        assert wait_for(lambda: len(serving()) == 2) and wait_for(lambda: fault.acted())
+        p.kill()
+        p.wait(5)
+    assert wait_for(lambda: not serving()) and not is_mounted(point)
+
+
 # Users
 
 @pytest.fixture

@@ -205,6 +205,18 @@ def test_dump(server, mount, scratch, form):
             assert found[k][0][len(m.dir):] == current[k][0][len(live.dir):]
 
 
+def test_dump_from_a_pipe(session, fake, scratch):
+    """file:<(command), which has no path but /dev/fd/N."""
+    fake.create("default", event("one"))
+    (scratch / "dump.json").write_bytes(fake.kubectl("get", "events", "-A", "-o", "json").stdout)
+    point = session.new_directory("mnt")
+    run("bash", "-c", f"{session.binary} file:<(cat {scratch}/dump.json) {point}", env=session.environment)
+    try:
+        assert os.listdir(point / "default/events") == ["one"]
+    finally:
+        run("umount", point)
+
+
 def test_dump_of_some_namespaces(server, mount, scratch):
     (scratch / "dump.json").write_bytes(server.kubectl("get", "events", "-A", "-o", "json").stdout)
     m = mount(None, "namespace=default", "namespace=none-such", source=f"file:{scratch}/dump.json")
