@@ -84,6 +84,44 @@ static void test_tls_untrusted(void **state)
 	assert_null(strstr(answer.reason, "secret"));
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* A cluster's certificates are replaced while it is mounted: what is refused is read again for the next
+ * request. Half of what is written is not taken over. */
+static void test_tls_authority_is_read_again(void **state)
+{
+	struct pki *pki = *state;
+	struct client *client = &pki->client;
+	struct answer before = {.heads = 0}, broken = {.heads = 0}, between = {.heads = 0},
+		      after = {.heads = 0};
+	char path[] = "/tmp/kevfs-ca-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_file(path, pki->other_ca.certificate);
+	client->config.ca_file = path;
+	client_open(client, handle_name);
+	client_fetch(client, &before, "/");
+	assert_failure(&before, -EKEYREJECTED, client->url);
+	write_file(path, "-----BEGIN CERTIFICATE-----\n");
+	client_fetch(client, &broken, "/");
+	assert_failure(&broken, -EKEYREJECTED, client->url);
+	write_file(path, pki->ca.certificate);
+	client_fetch(client, &between, "/");
+	client_fetch(client, &after, "/");
+	assert_int_equal(after.error, 0);
+	assert_int_equal(after.status, 200);
+	unlink(path);
+}
+
 static void test_tls_untrusted_by_the_system(void **state)
 {
 	struct pki *pki = *state;
@@ -460,6 +498,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_tls_credential_is_sent),
 		TEST(test_tls_untrusted),
+		TEST(test_tls_authority_is_read_again),
 		TEST(test_tls_untrusted_by_the_system),
 		TEST(test_tls_expired),
 		TEST(test_tls_wrong_name),
