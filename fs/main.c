@@ -128,7 +128,8 @@ static void explain_sudo(const struct app *app, int r, struct kev_error *error)
 {
 	struct kev_error why = *error;
 
-	if (r == -ENOENT && !app->options.kubeconfig && getenv("SUDO_USER"))
+	if (r == -ENOENT && !app->options.kubeconfig && getenv("SUDO_USER") && !getenv("KUBECONFIG") &&
+		geteuid() == 0)
 		kev_error_set(
 			error, "%s (it is root's, with sudo; name yours with -o kubeconfig=PATH)", why.text);
 }

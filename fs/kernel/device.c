@@ -1,5 +1,6 @@
 #include "kevfs/kernel/device.h"
 
+#include <linux/fuse.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -22,8 +23,11 @@ static ssize_t device_read(int fd, void *data, size_t len, void *userdata)
 
 static ssize_t device_writev(int fd, struct iovec *parts, int count, void *userdata)
 {
-	/* The header, then the answer; an error has none. */
-	if (kev_ops_answers_init(userdata) && count == 2 &&
+	const struct fuse_out_header *header = parts[0].iov_base;
+
+	/* The header, then the answer; an error has none. A notification, which answers nothing (0), may come
+	 * from its thread just before. */
+	if (header->unique != 0 && kev_ops_answers_init(userdata) && count == 2 &&
 		parts[1].iov_len >= INIT_FLAGS_AT + sizeof(uint32_t)) {
 		char *at = (char *)parts[1].iov_base + INIT_FLAGS_AT;
 		uint32_t flags;

@@ -1,6 +1,7 @@
 #include "kevfs/kernel/session.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <mntent.h>
 #include <pthread.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,7 +77,11 @@ static int add_options(const struct kev_session_config *config, struct fuse_args
 
 	kev_buf_init(&options, 65536);
 	kev_buf_append_c(&options, "ro,nosuid,nodev,default_permissions,subtype=kevfs");
-	append_option(&options, "fsname", config->source);
+	/* libfuse hands it on to mount(8), which must not take it for options of its own. */
+	if (config->source[0] == '-' && config->source[1])
+		append_option(&options, "fsname=context", config->source);
+	else
+		append_option(&options, "fsname", config->source);
 	if (config->mount_options)
 		kev_buf_printf(&options, ",%s", config->mount_options);
 	if (!kev_buf_cstr(&options) || options.error)
@@ -148,6 +154,7 @@ static bool is_ours(const char *mountpoint)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "r");
 	const struct mntent *entry;
+	struct statfs fs;
 	bool ours = false;
 
 	if (!mounts)
@@ -158,7 +165,8 @@ static bool is_ours(const char *mountpoint)
 			ours = strcmp(entry->mnt_type, "fuse.kevfs") == 0;
 	}
 	endmntent(mounts);
-	return ours;
+	/* Unless something hides it that is mounted above. */
+	return ours && statfs(mountpoint, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
 }
 
 /* What is wrong with a mountpoint, in words, before libfuse says it in fewer. "/dev/fd/N" is a mount that

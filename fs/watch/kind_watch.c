@@ -78,7 +78,7 @@ static void fail(struct kev_kind_watch *watch, int result)
 		kev_log_info("API discovery: %s", watch->why.text);
 		return;
 	}
-	if (is_no_use(result)) {
+	if (is_no_use(result) || watch->again) {
 		watch->ready = true;
 		watch->untold = true;
 		if (!watch->quiet)

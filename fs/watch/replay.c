@@ -21,6 +21,10 @@
 /* A pause is slept in parts of at most this, so that no time overflows. */
 #define SLEEP_MAX (3600 * KEV_NS_PER_SEC)
 
+/* The recording's longest pause. Anybody can write a time into an Event, and one of tomorrow, or of a node
+ * whose clock is wrong, must not hold up all that follows. */
+#define PAUSE_MAX (600 * KEV_NS_PER_SEC)
+
 struct kev_replay {
 	struct kev_replay_config config;
 	struct kev_source *source;
@@ -260,7 +264,8 @@ static int64_t due(struct kev_replay *replay, const struct kev_recorded_line *li
 		replay->began = now(replay);
 	}
 	if (line->time > replay->latest)
-		replay->latest = line->time;
+		replay->latest +=
+			line->time - replay->latest < PAUSE_MAX ? line->time - replay->latest : PAUSE_MAX;
 	wait = (double)(replay->latest - replay->first) * KEV_REPLAY_SPEED_ONE / (double)replay->config.speed;
 	/* Half of all time is for ever, and its sum with a clock's time does not overflow. */
 	return replay->began + (wait < (double)(INT64_MAX / 2) ? (int64_t)wait : INT64_MAX / 2);

@@ -22,6 +22,10 @@
 /* How much later than it should a watch may end. Nothing is heard of one that died silently. */
 #define WATCH_SLACK 30
 
+/* Lists whose bytes are a sign of life, whether or not one before them came as far: two in pages that expire,
+ * one that is streamed, and one more. */
+#define LISTS_ALIVE 4
+
 /* A refusal is a Status of some hundred bytes; a proxy's may be a page. */
 #define REFUSAL_MAX (64U << 10)
 
@@ -69,6 +73,7 @@ struct kev_watcher {
 	struct kev_error why;
 	struct kev_watcher_progress progress;
 	uint64_t received, most; /* bytes of this list; of the longest so far */
+	unsigned begun_lists;
 };
 
 static void step(struct kev_watcher *w, struct kev_reflector_input input);
@@ -168,6 +173,18 @@ static void tell_recovered(struct kev_watcher *w)
 	w->troubled = false;
 }
 
+/* Only the first sync may be impatient: later nobody waits, and the server gives a list a minute. */
+static int idle_timeout(const struct kev_watcher *w)
+{
+	return w->settled && w->config.idle_timeout < LIST_PATIENCE ? LIST_PATIENCE : w->config.idle_timeout;
+}
+
+/* A list that is streamed may be silent no longer than another. */
+static int64_t stream_deadline(const struct kev_watcher *w)
+{
+	return now(w) + idle_timeout(w) * KEV_NS_PER_SEC;
+}
+
 static int on_head(void *context, const struct kev_http_response *response)
 {
 	struct kev_watcher *w = context;
@@ -178,7 +195,7 @@ static int on_head(void *context, const struct kev_http_response *response)
 		w->deadline = now(w) + HEAD_TIMEOUT * KEV_NS_PER_SEC;
 	if (!w->watching || w->status != 200)
 		return 0;
-	w->deadline = INT64_MAX;
+	w->deadline = w->streaming ? stream_deadline(w) : INT64_MAX;
 	if (!w->streaming)
 		tell_recovered(w);
 	return 0;
@@ -235,9 +252,10 @@ static int on_line(void *context, struct kev_str text)
 static void note_progress(struct kev_watcher *w, size_t len)
 {
 	w->received += len;
-	if (w->received <= w->most)
+	if (w->received > w->most)
+		w->most = w->received;
+	else if (w->begun_lists > LISTS_ALIVE)
 		return;
-	w->most = w->received;
 	w->progress.last_byte = now(w);
 }
 
@@ -246,8 +264,10 @@ static int on_watch_piece(struct kev_watcher *w, struct kev_str piece)
 	uint64_t skipped = kev_lines_skipped(w->lines);
 	int r;
 
-	if (w->streaming)
+	if (w->streaming) {
 		note_progress(w, piece.len);
+		w->deadline = stream_deadline(w);
+	}
 	r = kev_lines_feed(w->lines, piece, on_line, w);
 
 	kev_ingest_skip(w->ingest, kev_lines_skipped(w->lines) - skipped, "a line that is too long");
@@ -417,12 +437,6 @@ static int append_parameter(struct kev_buf *path, const char *name, struct kev_s
 	return kev_http_append_query(path, value);
 }
 
-/* Only the first sync may be impatient: later nobody waits, and the server gives a list a minute. */
-static int idle_timeout(const struct kev_watcher *w)
-{
-	return w->settled && w->config.idle_timeout < LIST_PATIENCE ? LIST_PATIENCE : w->config.idle_timeout;
-}
-
 /* @return 0, -EMSGSIZE or -ENOMEM */
 static int send(struct kev_watcher *w, struct kev_buf *path, unsigned timeout)
 {
@@ -493,6 +507,7 @@ static int relist_begin(struct kev_watcher *w)
 	w->progress.items = 0;
 	w->progress.remaining = 0;
 	w->received = 0;
+	w->begun_lists++;
 	if (w->config.kind == KEV_SCOPE_EVENTS)
 		return kev_intake_relist_begin(w->config.intake, &w->begun);
 	w->begun = kev_store_relist_begin(w->config.store);
@@ -527,6 +542,7 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 		w->denied = true;
 		if (!w->quiet)
 			log_denial(w);
+		w->troubled = !w->quiet;
 	} else if (action->next == KEV_REFLECTOR_WAIT) {
 		kev_log(level, "%s; next try in %.1f s",
 			input->event == KEV_REFLECTOR_LOST ? "out of memory" : w->why.text,
@@ -539,8 +555,10 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 
 void kev_watcher_speak(struct kev_watcher *w)
 {
-	if (w->quiet && w->denied)
+	if (w->quiet && w->denied) {
 		log_denial(w);
+		w->troubled = true;
+	}
 	w->quiet = false;
 }
 
@@ -648,8 +666,8 @@ void kev_watcher_tick(struct kev_watcher *w, int64_t at)
 	kev_http_give_up(w->config.http, w->transfer);
 	w->transfer = NULL;
 	end_request(w);
-	kev_error_set(
-		&w->why, "%s: no whole answer for %s in %d s", w->config.server, label(w), HEAD_TIMEOUT);
+	kev_error_set(&w->why, "%s: no whole answer for %s in %d s", w->config.server, label(w),
+		w->streaming && w->status == 200 ? idle_timeout(w) : HEAD_TIMEOUT);
 	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_BROKEN, .error = -ETIMEDOUT});
 }
 
