@@ -1,8 +1,8 @@
 #include "kevfs/kernel/device.h"
 
 #include <linux/fuse.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -10,10 +10,6 @@
 
 /* The first libfuse that passes the flag on by itself. */
 #define PASSES_IT_ON 317
-
-/* struct fuse_init_out of <linux/fuse.h>: major, minor, max_readahead, flags. */
-#define INIT_FLAGS_AT (3 * sizeof(uint32_t))
-#define INIT_PARALLEL_DIROPS (1U << 18)
 
 static ssize_t device_read(int fd, void *data, size_t len, void *userdata)
 {
@@ -28,13 +24,10 @@ static ssize_t device_writev(int fd, struct iovec *parts, int count, void *userd
 	/* The header, then the answer; an error has none. A notification, which answers nothing (0), may come
 	 * from its thread just before. */
 	if (header->unique != 0 && kev_ops_answers_init(userdata) && count == 2 &&
-		parts[1].iov_len >= INIT_FLAGS_AT + sizeof(uint32_t)) {
-		char *at = (char *)parts[1].iov_base + INIT_FLAGS_AT;
-		uint32_t flags;
+		parts[1].iov_len >= offsetof(struct fuse_init_out, flags) + sizeof(uint32_t)) {
+		struct fuse_init_out *answer = parts[1].iov_base;
 
-		memcpy(&flags, at, sizeof(flags));
-		flags |= INIT_PARALLEL_DIROPS;
-		memcpy(at, &flags, sizeof(flags));
+		answer->flags |= FUSE_PARALLEL_DIROPS;
 	}
 	return writev(fd, parts, count);
 }

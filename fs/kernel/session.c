@@ -325,8 +325,9 @@ void kev_session_destroy(struct kev_session *session)
 	if (!session)
 		return;
 	/* The thread that looks after what is parked ends first, then what is parked is answered while there
-	 * is somebody to answer. A notification that is stuck waits for a reader of ours: only the unmount
-	 * can free it. */
+	 * is somebody to answer. A notification that is stuck waits for a reader: mostly for one of ours,
+	 * whom the unmount frees; one that waits for another filesystem holds it, and us, for as long as it
+	 * likes. */
 	quiet = !session->notify || kev_notify_stop(session->notify, STOP_MS);
 	if (!quiet) {
 		fuse_session_unmount(session->fuse);
