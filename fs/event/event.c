@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "kevfs/base/buf.h"
+#include "kevfs/event/compact.h"
+#include "kevfs/event/fields.h"
+#include "kevfs/event/line.h"
 #include "kevfs/event/name.h"
 #include "kevfs/event/print.h"
 #include "kevfs/event/timestamp.h"
@@ -20,6 +23,9 @@ enum text {
 	TEXT_OBJECT_KIND,
 	TEXT_OBJECT_NAMESPACE,
 	TEXT_OBJECT_NAME,
+	TEXT_TYPE,
+	TEXT_REASON,
+	TEXT_NODE,
 	TEXT_COUNT,
 };
 
@@ -28,115 +34,38 @@ struct kev_event {
 	_Atomic uint32_t references;
 	uint32_t ends[TEXT_COUNT]; /* offset in bytes behind each string */
 	uint32_t size;             /* of the printed form, which stands behind the last string */
+	uint32_t line_size;        /* of its line in a log */
+	uint32_t compact_size;     /* of its line of JSON */
 	int64_t mtime;
 	int64_t written;
+	int64_t last_seen;
 	int64_t ctime; /* not before it is published: then immutable like everything else */
 	char bytes[];
 };
 
-/* The members that make an event, as token indexes, each KEV_JSON_NONE where absent. */
-enum field {
-	FIELD_KIND,
-	FIELD_METADATA,
-	FIELD_API_VERSION,
-	FIELD_SERIES,
-	FIELD_EVENT_TIME,
-	FIELD_OBJECT,
-	FIELD_FIRST_TIMESTAMP,
-	FIELD_LAST_TIMESTAMP,
-	FIELD_COUNT,
-};
-
-enum metadata_field {
-	METADATA_NAMESPACE,
-	METADATA_NAME,
-	METADATA_UID,
-	METADATA_RESOURCE_VERSION,
-	METADATA_CREATION_TIMESTAMP,
-	METADATA_MANAGED_FIELDS,
-	METADATA_COUNT,
-};
-
-enum object_field {
-	OBJECT_API_VERSION,
-	OBJECT_KIND,
-	OBJECT_NAMESPACE,
-	OBJECT_NAME,
-	OBJECT_COUNT,
-};
-
-#define KEY(literal)                         \
-	{                                    \
-		literal, sizeof(literal) - 1 \
-	}
-
-static const struct kev_str core_keys[FIELD_COUNT] = {
-	[FIELD_KIND] = KEY("kind"),
-	[FIELD_METADATA] = KEY("metadata"),
-	[FIELD_API_VERSION] = KEY("apiVersion"),
-	[FIELD_SERIES] = KEY("series"),
-	[FIELD_EVENT_TIME] = KEY("eventTime"),
-	[FIELD_OBJECT] = KEY("involvedObject"),
-	[FIELD_FIRST_TIMESTAMP] = KEY("firstTimestamp"),
-	[FIELD_LAST_TIMESTAMP] = KEY("lastTimestamp"),
-};
-
-/* The same in events.k8s.io/v1, which a dump may hold. */
-static const struct kev_str events_keys[] = {
-	KEY("regarding"), KEY("deprecatedFirstTimestamp"), KEY("deprecatedLastTimestamp")};
-
-static const struct kev_str metadata_keys[METADATA_COUNT] = {
-	[METADATA_NAMESPACE] = KEY("namespace"),
-	[METADATA_NAME] = KEY("name"),
-	[METADATA_UID] = KEY("uid"),
-	[METADATA_RESOURCE_VERSION] = KEY("resourceVersion"),
-	[METADATA_CREATION_TIMESTAMP] = KEY("creationTimestamp"),
-	[METADATA_MANAGED_FIELDS] = KEY("managedFields"),
-};
-
-static const struct kev_str object_keys[OBJECT_COUNT] = {
-	[OBJECT_API_VERSION] = KEY("apiVersion"),
-	[OBJECT_KIND] = KEY("kind"),
-	[OBJECT_NAMESPACE] = KEY("namespace"),
-	[OBJECT_NAME] = KEY("name"),
-};
-
-/* Where everything stands in the text. */
-struct layout {
-	uint32_t fields[FIELD_COUNT];
-	uint32_t metadata[METADATA_COUNT];
-	uint32_t object[OBJECT_COUNT];
-};
-
-static void find_fields(const struct kev_json *json, uint32_t index, struct layout *out)
-{
-	kev_json_get_many(json, index, core_keys, FIELD_COUNT, out->fields);
-	if (kev_json_string_is(json, out->fields[FIELD_API_VERSION], KEV_STR("events.k8s.io/v1")))
-		kev_json_get_many(
-			json, index, events_keys, KEV_ARRAY_LEN(events_keys), out->fields + FIELD_OBJECT);
-	kev_json_get_many(json, out->fields[FIELD_METADATA], metadata_keys, METADATA_COUNT, out->metadata);
-	kev_json_get_many(json, out->fields[FIELD_OBJECT], object_keys, OBJECT_COUNT, out->object);
-}
-
 /* Append the strings, in the order of enum text. @return 0 or the buffer's error */
 static int append_strings(
-	const struct kev_json *json, const struct layout *layout, struct kev_buf *out, uint32_t *ends)
+	const struct kev_json *json, const struct kev_fields *fields, struct kev_buf *out, uint32_t *ends)
 {
-	const uint32_t sources[TEXT_COUNT] = {
-		[TEXT_NAMESPACE] = layout->metadata[METADATA_NAMESPACE],
-		[TEXT_NAME] = layout->metadata[METADATA_NAME],
-		[TEXT_UID] = layout->metadata[METADATA_UID],
-		[TEXT_RESOURCE_VERSION] = layout->metadata[METADATA_RESOURCE_VERSION],
-		[TEXT_OBJECT_API_VERSION] = layout->object[OBJECT_API_VERSION],
-		[TEXT_OBJECT_KIND] = layout->object[OBJECT_KIND],
-		[TEXT_OBJECT_NAMESPACE] = layout->object[OBJECT_NAMESPACE],
-		[TEXT_OBJECT_NAME] = layout->object[OBJECT_NAME],
+	const uint32_t sources[TEXT_NODE] = {
+		[TEXT_NAMESPACE] = fields->namespace_,
+		[TEXT_NAME] = fields->name,
+		[TEXT_UID] = fields->uid,
+		[TEXT_RESOURCE_VERSION] = fields->resource_version,
+		[TEXT_OBJECT_API_VERSION] = fields->object_api_version,
+		[TEXT_OBJECT_KIND] = fields->object_kind,
+		[TEXT_OBJECT_NAMESPACE] = fields->object_namespace,
+		[TEXT_OBJECT_NAME] = fields->object_name,
+		[TEXT_TYPE] = fields->type,
+		[TEXT_REASON] = fields->reason,
 	};
 
-	for (int i = 0; i < TEXT_COUNT; i++) {
+	for (int i = 0; i < TEXT_NODE; i++) {
 		kev_json_append_string(json, sources[i], out);
 		ends[i] = (uint32_t)out->len;
 	}
+	kev_fields_append_node(json, fields, out);
+	ends[TEXT_NODE] = (uint32_t)out->len;
 	return out->error;
 }
 
@@ -169,45 +98,45 @@ static bool latest_managed_time(const struct kev_json *json, uint32_t managed_fi
 	return true;
 }
 
-static void set_times(struct kev_event *event, const struct kev_json *json, const struct layout *layout)
+static void set_times(struct kev_event *event, const struct kev_json *json, const struct kev_fields *fields)
 {
-	const uint32_t *fields = layout->fields;
-	uint32_t observed = kev_json_get(json, fields[FIELD_SERIES], "lastObservedTime");
-	uint32_t creation = layout->metadata[METADATA_CREATION_TIMESTAMP];
-	const uint32_t by_age[] = {fields[FIELD_EVENT_TIME], fields[FIELD_FIRST_TIMESTAMP],
-		fields[FIELD_LAST_TIMESTAMP], observed, creation};
+	const uint32_t by_age[] = {fields->event_time, fields->first_timestamp, fields->last_timestamp,
+		fields->observed, fields->creation_timestamp};
 	const uint32_t last_seen[] = {
-		observed, fields[FIELD_LAST_TIMESTAMP], fields[FIELD_EVENT_TIME], creation};
+		fields->observed, fields->last_timestamp, fields->event_time, fields->creation_timestamp};
 	int64_t created = KEV_NAME_NO_CREATION, written = 0;
 
-	if (kev_timestamp_get(json, creation, &created))
+	if (kev_timestamp_get(json, fields->creation_timestamp, &created))
 		created = KEV_NAME_NO_CREATION;
 	if (kev_name_decode_time(kev_event_name(event), created, &event->mtime))
 		first_time(json, by_age, KEV_ARRAY_LEN(by_age), &event->mtime);
-	if (!latest_managed_time(json, layout->metadata[METADATA_MANAGED_FIELDS], &written))
+	if (!latest_managed_time(json, fields->managed_fields, &written))
 		first_time(json, last_seen, KEV_ARRAY_LEN(last_seen), &written);
 	/* The server stamps the managed fields before the creation, which may be in the next second. */
 	if (created != KEV_NAME_NO_CREATION && created > written)
 		written = created;
 	event->written = written - written % KEV_NS_PER_SEC;
+	event->last_seen = kev_fields_last_seen(json, fields);
+	/* Where it happened once, its name knows more than the second. */
+	if (event->last_seen % KEV_NS_PER_SEC == 0 &&
+		event->last_seen / KEV_NS_PER_SEC == event->mtime / KEV_NS_PER_SEC)
+		event->last_seen = event->mtime;
 }
 
 int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *out)
 {
-	struct layout layout;
-	const uint32_t *fields = layout.fields;
+	struct kev_fields fields;
 	int64_t latest = -1, time;
 
-	find_fields(json, index, &layout);
-	const uint32_t times[] = {fields[FIELD_EVENT_TIME], fields[FIELD_FIRST_TIMESTAMP],
-		fields[FIELD_LAST_TIMESTAMP], kev_json_get(json, fields[FIELD_SERIES], "lastObservedTime"),
-		layout.metadata[METADATA_CREATION_TIMESTAMP]};
+	kev_fields_find(json, index, &fields);
+	const uint32_t times[] = {fields.event_time, fields.first_timestamp, fields.last_timestamp,
+		fields.observed, fields.creation_timestamp};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(times); i++) {
 		if (kev_timestamp_get(json, times[i], &time) == 0 && time > latest)
 			latest = time;
 	}
-	if (latest_managed_time(json, layout.metadata[METADATA_MANAGED_FIELDS], &time) && time > latest)
+	if (latest_managed_time(json, fields.managed_fields, &time) && time > latest)
 		latest = time;
 	if (latest < 0)
 		return -ENOENT;
@@ -217,9 +146,9 @@ int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *
 
 /* Is this an Event, as far as one must look? */
 static int check(
-	const struct kev_json *json, uint32_t index, const struct layout *layout, struct kev_error *error)
+	const struct kev_json *json, uint32_t index, const struct kev_fields *fields, struct kev_error *error)
 {
-	uint32_t kind = layout->fields[FIELD_KIND], name = layout->metadata[METADATA_NAME];
+	uint32_t kind = fields->kind, name = fields->name;
 
 	if (!kev_json_is(json, index, KEV_JSON_OBJECT)) {
 		kev_error_set(error, "an Event is a JSON object");
@@ -241,6 +170,21 @@ static int check(
 	return 0;
 }
 
+/* How long its lines in the logs are. */
+static int measure(struct kev_event *event, const struct kev_json *json, const struct kev_fields *fields)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf line;
+	int r;
+
+	kev_buf_init(&line, KEV_LINE_MAX);
+	r = kev_line_append_event(&line, json, fields, event->last_seen);
+	if (r)
+		return r;
+	event->line_size = (uint32_t)line.len;
+	event->compact_size = (uint32_t)kev_compact_size(kev_event_text(event)) + 1;
+	return 0;
+}
+
 /* Say why the strings or the printed form could not be made. */
 static int explain(int r, struct kev_error *error)
 {
@@ -257,38 +201,50 @@ static int explain(int r, struct kev_error *error)
 	}
 }
 
+/* The event of what was gathered. @return 0 or -ENOMEM */
+static int assemble(const struct kev_event *header, const struct kev_buf *bytes, const struct kev_json *json,
+	const struct kev_fields *fields, struct kev_event **out)
+{
+	struct kev_event *event = malloc(sizeof(*event) + bytes->len);
+
+	if (!event)
+		return -ENOMEM;
+	memcpy(event, header, sizeof(*header));
+	memcpy(event->bytes, bytes->data, bytes->len);
+	set_times(event, json, fields);
+	if (measure(event, json, fields)) {
+		free(event);
+		return -ENOMEM;
+	}
+	*out = event;
+	return 0;
+}
+
 int kev_event_create(
 	const struct kev_json *json, uint32_t index, struct kev_event **out, struct kev_error *error)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf bytes;
-	struct kev_event *event, header = {.references = 1};
-	struct layout layout;
+	struct kev_event header = {.references = 1};
+	struct kev_fields fields;
 	int r;
 
 	/* Decoding makes at most three bytes of one. */
 	kev_buf_init(&bytes, (size_t)KEV_JSON_TEXT_MAX * 3);
-	find_fields(json, index, &layout);
-	r = check(json, index, &layout, error);
+	kev_fields_find(json, index, &fields);
+	r = check(json, index, &fields, error);
 	if (r)
 		return r;
 	/* What is printed is about a tenth longer than the text, without managedFields shorter. */
 	kev_buf_reserve(&bytes, kev_json_token(json, index)->len * 5 / 4 + 256);
-	r = append_strings(json, &layout, &bytes, header.ends);
+	r = append_strings(json, &fields, &bytes, header.ends);
 	if (!r) {
 		bytes.max = bytes.len + KEV_EVENT_SIZE_MAX;
 		r = kev_print_event(json, index, &bytes);
 	}
-	if (r)
-		return explain(r, error);
 	header.size = (uint32_t)(bytes.len - header.ends[TEXT_COUNT - 1]);
-	event = malloc(sizeof(*event) + bytes.len);
-	if (!event)
-		return explain(-ENOMEM, error);
-	memcpy(event, &header, sizeof(header));
-	memcpy(event->bytes, bytes.data, bytes.len);
-	set_times(event, json, &layout);
-	*out = event;
-	return 0;
+	if (!r)
+		r = assemble(&header, &bytes, json, &fields, out);
+	return r ? explain(r, error) : 0;
 }
 
 struct kev_event *kev_event_ref(struct kev_event *event)
@@ -350,6 +306,21 @@ struct kev_str kev_event_object_name(const struct kev_event *event)
 	return get_text(event, TEXT_OBJECT_NAME);
 }
 
+struct kev_str kev_event_type(const struct kev_event *event)
+{
+	return get_text(event, TEXT_TYPE);
+}
+
+struct kev_str kev_event_reason(const struct kev_event *event)
+{
+	return get_text(event, TEXT_REASON);
+}
+
+struct kev_str kev_event_node(const struct kev_event *event)
+{
+	return get_text(event, TEXT_NODE);
+}
+
 int64_t kev_event_mtime(const struct kev_event *event)
 {
 	return event->mtime;
@@ -360,6 +331,11 @@ int64_t kev_event_written(const struct kev_event *event)
 	return event->written;
 }
 
+int64_t kev_event_last_seen(const struct kev_event *event)
+{
+	return event->last_seen;
+}
+
 int64_t kev_event_ctime(const struct kev_event *event)
 {
 	return event->ctime;
@@ -368,11 +344,6 @@ int64_t kev_event_ctime(const struct kev_event *event)
 void kev_event_set_ctime(struct kev_event *event, int64_t ctime)
 {
 	event->ctime = ctime;
-}
-
-static const char *printed(const struct kev_event *event)
-{
-	return event->bytes + event->ends[TEXT_COUNT - 1];
 }
 
 size_t kev_event_size(const struct kev_event *event)
@@ -386,15 +357,48 @@ size_t kev_event_read(const struct kev_event *event, size_t offset, void *out, s
 		return 0;
 	if (len > event->size - offset)
 		len = event->size - offset;
-	memcpy(out, printed(event) + offset, len);
+	memcpy(out, kev_event_text(event).data + offset, len);
 	return len;
+}
+
+struct kev_str kev_event_text(const struct kev_event *event)
+{
+	return (struct kev_str){event->bytes + event->ends[TEXT_COUNT - 1], event->size};
+}
+
+size_t kev_event_line_size(const struct kev_event *event)
+{
+	return event->line_size;
+}
+
+int kev_event_append_line(const struct kev_event *event, struct kev_json *json, struct kev_buf *out)
+{
+	struct kev_error error;
+	struct kev_fields fields;
+	int r = kev_json_scan(json, kev_event_text(event), &error);
+
+	if (r)
+		return r;
+	kev_fields_find(json, 0, &fields);
+	return kev_line_append_event(out, json, &fields, event->last_seen);
+}
+
+size_t kev_event_compact_size(const struct kev_event *event)
+{
+	return event->compact_size;
+}
+
+int kev_event_append_compact(const struct kev_event *event, struct kev_buf *out)
+{
+	kev_compact_append(out, kev_event_text(event));
+	return kev_buf_append_char(out, '\n');
 }
 
 bool kev_event_same(const struct kev_event *a, const struct kev_event *b)
 {
 	return a == b || (a->size == b->size && kev_str_eq(kev_event_uid(a), kev_event_uid(b)) &&
 				 kev_str_eq(kev_event_resource_version(a), kev_event_resource_version(b)) &&
-				 memcmp(printed(a), printed(b), a->size) == 0);
+				 memcmp(kev_event_text(a).data, kev_event_text(b).data, a->size) == 0);
 }
 
 size_t kev_event_memory(const struct kev_event *event)

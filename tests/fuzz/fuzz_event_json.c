@@ -63,7 +63,27 @@ static void check_same_event(const struct kev_event *a, const struct kev_event *
 	check(kev_str_eq(kev_event_resource_version(a), kev_event_resource_version(b)), "another version");
 	check(kev_str_eq(kev_event_object_name(a), kev_event_object_name(b)), "another object");
 	check(kev_event_mtime(a) == kev_event_mtime(b), "another mtime");
+	check(kev_event_last_seen(a) == kev_event_last_seen(b), "last seen at another time");
+	check(kev_str_eq(kev_event_type(a), kev_event_type(b)), "another type");
+	check(kev_str_eq(kev_event_reason(a), kev_event_reason(b)), "another reason");
+	check(kev_str_eq(kev_event_node(a), kev_event_node(b)), "another node");
 	check(kev_event_mtime(a) >= 0 && kev_event_written(a) >= 0, "a time before 1970");
+}
+
+/* The lines in the logs are as long as was said when the event was made, from another text. */
+static void check_lines(struct kev_json *json, const struct kev_event *event)
+{
+	struct kev_buf line;
+
+	kev_buf_init(&line, PRINTED_MAX);
+	check(kev_event_append_line(event, json, &line) == 0, "no line");
+	check(line.len == kev_event_line_size(event), "a line that is not as long as was said");
+	check(memchr(line.data, '\n', line.len) == line.data + line.len - 1, "a newline inside of a line");
+	kev_buf_clear(&line);
+	check(kev_event_append_compact(event, &line) == 0, "no compact JSON");
+	check(line.len == kev_event_compact_size(event), "compact JSON that is not as long as was said");
+	check(memchr(line.data, '\n', line.len) == line.data + line.len - 1, "a newline inside of JSON");
+	kev_buf_fini(&line);
 }
 
 /* Print, scan and print again. */
@@ -83,6 +103,7 @@ static void check_event(struct kev_json *json, const struct kev_event *event)
 		check(kev_str_eq(kev_buf_str(&first), kev_buf_str(&second)), "printed twice it differs");
 		check(kev_event_same(event, again), "not the same revision");
 	}
+	check_lines(json, event);
 	kev_event_unref(again);
 	kev_buf_fini(&first);
 	kev_buf_fini(&second);

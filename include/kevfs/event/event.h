@@ -53,6 +53,9 @@ struct kev_str kev_event_object_api_version(const struct kev_event *event);
 struct kev_str kev_event_object_kind(const struct kev_event *event);
 struct kev_str kev_event_object_namespace(const struct kev_event *event);
 struct kev_str kev_event_object_name(const struct kev_event *event);
+struct kev_str kev_event_type(const struct kev_event *event);
+struct kev_str kev_event_reason(const struct kev_event *event);
+struct kev_str kev_event_node(const struct kev_event *event); /**< kev_fields_append_node() */
 
 /**
  * The file's mtime, ns since the epoch: the time in the name, else the first that is set of eventTime,
@@ -66,6 +69,12 @@ int64_t kev_event_mtime(const struct kev_event *event);
  * where there is none.
  */
 int64_t kev_event_written(const struct kev_event *event);
+
+/**
+ * When it happened last, ns since the epoch: kev_fields_last_seen(), but the time in the name where that lies
+ * in the same second, of which the former knows no part; 0 where there is none.
+ */
+int64_t kev_event_last_seen(const struct kev_event *event);
 
 /** The file's ctime, ns since the epoch: when this revision came to be. 0 until the store has set it. */
 int64_t kev_event_ctime(const struct kev_event *event);
@@ -81,6 +90,27 @@ size_t kev_event_size(const struct kev_event *event);
  * @return bytes copied: len, less at the end, 0 at or behind it
  */
 size_t kev_event_read(const struct kev_event *event, size_t offset, void *out, size_t len);
+
+/** The same bytes, borrowed. */
+struct kev_str kev_event_text(const struct kev_event *event);
+
+/** Length of its line in events.log (line.h), with the newline. */
+size_t kev_event_line_size(const struct kev_event *event);
+
+/**
+ * Append that line.
+ * @param json  a scanner: it borrows the event's text until its next scan
+ * @return 0, the buffer's error, or -ENOMEM
+ */
+int kev_event_append_line(
+	const struct kev_event *event, struct kev_json *json, struct kev_buf *out) KEV_MUST_USE;
+
+/** Length of its line in events.jsonl, with the newline. */
+size_t kev_event_compact_size(const struct kev_event *event);
+
+/** Append that line: what kubectl prints, without white space between the tokens. @return 0 or the buffer's
+ * error */
+int kev_event_append_compact(const struct kev_event *event, struct kev_buf *out) KEV_MUST_USE;
 
 /** Are these the same revision: uid, resourceVersion and every byte of the printed form? (A restored etcd
  * hands out resourceVersions again.) */
