@@ -135,26 +135,17 @@ static void answer_readlink(struct kev_ops *ops, const struct request *request)
 
 static void answer_read(struct kev_ops *ops, const struct request *request)
 {
-	KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
-	size_t offset = (size_t)request->offset, total, len;
-	char *data;
-	int r = kev_tree_open(ops->config.tree, request->node, &event);
+	size_t len = 0;
+	char *data = malloc(request->size ? request->size : 1);
+	int r = -ENOMEM;
 
-	if (r) {
+	if (data)
+		r = kev_tree_read(ops->config.tree, request->node, (uint64_t)request->offset, data,
+			request->size, &len);
+	if (r)
 		fuse_reply_err(request->req, -r);
-		return;
-	}
-	total = kev_event_size(event);
-	len = request->offset < 0 || offset >= total ? 0 : total - offset;
-	if (len > request->size)
-		len = request->size;
-	data = malloc(len ? len : 1);
-	if (!data) {
-		fuse_reply_err(request->req, ENOMEM);
-		return;
-	}
-	len = kev_event_read(event, offset, data, len);
-	fuse_reply_buf(request->req, data, len);
+	else
+		fuse_reply_buf(request->req, data, len);
 	free(data);
 }
 

@@ -207,6 +207,23 @@ static void event_attr(const void *item, struct kev_attr *out)
 	out->ctime = kev_event_ctime(event);
 }
 
+static ssize_t event_read(void *data, uint64_t offset, void *out, size_t len)
+{
+	return (ssize_t)kev_event_read(data, (size_t)offset, out, len);
+}
+
+static void event_release(void *data)
+{
+	kev_event_unref(data);
+}
+
+static int event_content(void *item, uint64_t offset, size_t len, struct kev_content *out)
+{
+	(void)offset, (void)len;
+	*out = (struct kev_content){event_read, event_release, kev_event_ref(item)};
+	return 0;
+}
+
 static void event_hold(void *item)
 {
 	kev_event_ref(item);
@@ -222,6 +239,7 @@ const struct kev_role kev_role_event = {
 	.name = event_name,
 	.ino = event_ino,
 	.attr = event_attr,
+	.content = event_content,
 	.hold = event_hold,
 	.drop = event_drop,
 };

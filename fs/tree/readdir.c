@@ -52,10 +52,15 @@ static int give_fixed(struct listing *listing)
 
 	for (size_t i = 0; i < role->fixed_count && r == GO_ON; i++) {
 		const struct kev_fixed *fixed = &role->fixed[i];
+		struct kev_place place;
 
-		if (!fixed->hidden && COOKIE_FIXED + i > listing->cookie)
-			r = give(listing, kev_str_c(fixed->name),
-				(struct kev_place){fixed->role, listing->directory.item}, COOKIE_FIXED + i);
+		if (fixed->hidden || COOKIE_FIXED + i <= listing->cookie)
+			continue;
+		r = kev_place_fixed(listing->directory, fixed, &place);
+		if (!r)
+			r = give(listing, kev_str_c(fixed->name), place, COOKIE_FIXED + i);
+		else if (r == -ENOENT)
+			r = GO_ON;
 	}
 	return r;
 }

@@ -91,6 +91,16 @@ void kev_place_attr(struct kev_place place, struct kev_attr *out)
 	role->attr(place.item, out);
 }
 
+int kev_place_fixed(struct kev_place directory, const struct kev_fixed *fixed, struct kev_place *out)
+{
+	void *item = directory.item;
+	int r = fixed->item ? fixed->item(directory.item, &item) : 0;
+
+	if (!r)
+		*out = (struct kev_place){fixed->role, item};
+	return r;
+}
+
 int kev_place_child(struct kev_place directory, const struct kev_hash_key *key, struct kev_buf *scratch,
 	struct kev_str name, struct kev_place *out)
 {
@@ -101,10 +111,12 @@ int kev_place_child(struct kev_place directory, const struct kev_hash_key *key, 
 	int r = 0;
 
 	for (size_t i = 0; i < role->fixed_count; i++) {
-		if (kev_str_eq(name, kev_str_c(role->fixed[i].name)))
-			child = (struct kev_place){role->fixed[i].role, directory.item};
+		if (!kev_str_eq(name, kev_str_c(role->fixed[i].name)))
+			continue;
+		r = kev_place_fixed(directory, &role->fixed[i], &child);
+		members = NULL;
 	}
-	if (!child.role && members) {
+	if (members) {
 		const struct kev_naming naming = {role->member->name, key, scratch};
 
 		r = kev_members_find(members, &naming, name, kev_members_hash(key, name), &slot);

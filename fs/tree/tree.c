@@ -149,6 +149,39 @@ int kev_tree_open(struct kev_tree *tree, uint64_t node, struct kev_event **out)
 	return r;
 }
 
+static int content_locked(
+	struct kev_tree *tree, uint64_t node, uint64_t offset, size_t len, struct kev_content *out)
+{
+	struct kev_place place;
+
+	if (!find_place_locked(tree, node, &place))
+		return -ESTALE;
+	if (place.role->type == KEV_NODE_DIR)
+		return -EISDIR;
+	if (!place.role->content)
+		return -EINVAL;
+	return place.role->content(place.item, offset, len, out);
+}
+
+int kev_tree_read(struct kev_tree *tree, uint64_t node, uint64_t offset, void *out, size_t len, size_t *got)
+{
+	struct kev_content content;
+	ssize_t count;
+	int r;
+
+	pthread_mutex_lock(&tree->lock);
+	r = content_locked(tree, node, offset, len, &content);
+	pthread_mutex_unlock(&tree->lock);
+	if (r)
+		return r;
+	count = content.read(content.data, offset, out, len);
+	content.release(content.data);
+	if (count < 0)
+		return (int)count;
+	*got = (size_t)count;
+	return 0;
+}
+
 void kev_tree_usage(struct kev_tree *tree, struct kev_tree_usage *out)
 {
 	pthread_mutex_lock(&tree->lock);

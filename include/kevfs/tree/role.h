@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/hash.h"
@@ -30,11 +31,23 @@ struct kev_place {
 	void *item;
 };
 
-/** An entry that a directory always has while it is there. */
+/** An entry that a directory has by its role. */
 struct kev_fixed {
 	const char *name;
-	const struct kev_role *role; /**< of the directory's own item */
-	bool hidden;                 /**< found by name, not listed, not counted */
+	const struct kev_role *role;
+	bool hidden; /**< found by name, not listed, not counted */
+
+	/** What plays the role; NULL: the directory's own item. @return 0, -ENOENT (there is none now; the
+	 * change is told of as any other) or -ENOMEM */
+	int (*item)(void *directory, void **out);
+};
+
+/** A piece of a file's content: taken under the tree's lock, read and released without it. */
+struct kev_content {
+	/** @return bytes copied: less than len at the end only; or -ENOMEM */
+	ssize_t (*read)(void *data, uint64_t offset, void *out, size_t len);
+	void (*release)(void *data);
+	void *data; /**< owned */
 };
 
 /** No directory has more fixed entries than that: their cookies stand before KEV_MEMBERS_COOKIE_FIRST. */
@@ -59,6 +72,9 @@ struct kev_role {
 
 	/** Set mtime, ctime and size. */
 	void (*attr)(const void *item, struct kev_attr *out);
+
+	/** A file's content: what a read of len bytes at offset needs. @return 0 or -ENOMEM */
+	int (*content)(void *item, uint64_t offset, size_t len, struct kev_content *out);
 
 	/** A link's target: append it. @return 0 or the buffer's error */
 	int (*target)(const void *item, struct kev_buf *out);
@@ -100,6 +116,10 @@ uint64_t kev_ino_of_path(struct kev_place place);
 uint64_t kev_ino_of_event(const struct kev_event *event);
 
 void kev_place_attr(struct kev_place place, struct kev_attr *out);
+
+/** The place of one of a directory's fixed entries. @return 0, -ENOENT or -ENOMEM */
+int kev_place_fixed(
+	struct kev_place directory, const struct kev_fixed *fixed, struct kev_place *out) KEV_MUST_USE;
 
 /**
  * Find what a directory calls name.

@@ -76,6 +76,14 @@ int kev_tree_readlink(struct kev_tree *tree, uint64_t node, struct kev_buf *out)
 int kev_tree_open(struct kev_tree *tree, uint64_t node, struct kev_event **out) KEV_MUST_USE;
 
 /**
+ * Read of a file: len bytes, less at its end.
+ * @param got  bytes that were copied to out; untouched on error
+ * @return 0, -EISDIR, -EINVAL (a link), -ESTALE or -ENOMEM
+ */
+int kev_tree_read(struct kev_tree *tree, uint64_t node, uint64_t offset, void *out, size_t len,
+	size_t *got) KEV_MUST_USE;
+
+/**
  * Called for each entry of a listing, in the order of cookies, under the tree's lock: it only copies.
  * @param next   the cookie to go on with behind this entry
  * @param entry  entry->node is 0 where the caller did not ask for nodes, and for "." and ".."
