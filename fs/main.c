@@ -38,6 +38,9 @@
  * one by comparing. */
 #define CHANGES_MAX 65536
 
+/* Revisions that a dump, or a burst, replaced before they were logged: kept for the logs up to this. */
+#define LOST_BYTES_MAX (256ULL << 20)
+
 struct app {
 	struct kev_options options;
 	struct kev_cluster_config *cluster; /* NULL for a file */
@@ -209,6 +212,8 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	app->tree = app->store ? kev_tree_create(clock, app->store) : NULL;
 	if (!app->tree)
 		return -ENOMEM;
+	kev_tree_set_log_max(app->tree, app->options.log_max);
+	kev_changes_keep_lost(app->changes, app->options.log_max ? LOST_BYTES_MAX : 0);
 	feed.store = app->store;
 	if (app->cluster)
 		return kev_feed_create(&feed, &app->feed, error);
@@ -218,6 +223,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 /* Fill the tree before there is a mount: nobody needs to be told. */
 static int fill(struct app *app, struct kev_error *error)
 {
+	uint64_t missing = 0;
 	bool resync = false;
 	int r;
 
@@ -231,7 +237,10 @@ static int fill(struct app *app, struct kev_error *error)
 		return r;
 	/* A new journal says "resync"; from here on it holds what came later. */
 	kev_changes_take(app->changes, NULL, 0, 0, &resync);
-	return kev_tree_resync(app->tree, NULL, NULL);
+	r = kev_tree_follow(app->tree, app->changes, &missing, NULL, NULL);
+	if (missing)
+		kev_log_warning("%llu revisions are missing in the logs", (unsigned long long)missing);
+	return r;
 }
 
 static int mount_session(struct app *app, struct kev_error *error)

@@ -12,6 +12,10 @@
 #define SYNC_TIMEOUT 30
 #define SYNC_TIMEOUT_MAX 86400
 
+/* What the logs may hold, two of each: a busy cluster's half hour. */
+#define LOG_MAX (64ULL << 20)
+#define SIZE_LIMIT (1ULL << 50)
+
 /* Digits behind the point of a replay's speed, and the highest speed. */
 #define REPLAY_PLACES 6
 #define REPLAY_MAX 1000000
@@ -159,6 +163,32 @@ static int set_replay(
 	return 0;
 }
 
+/* Bytes, with a unit: 4096, 64K, 64M, 2G. */
+static int parse_size(const char *value, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	struct kev_str digits = kev_str_c(value);
+	const char *unit = digits.len ? strchr(units, digits.data[digits.len - 1]) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	uint64_t number = 0;
+
+	if (unit)
+		digits.len--;
+	if (kev_num_parse_u64(digits, (uint64_t)SIZE_LIMIT >> shift, &number) != 0)
+		return -EINVAL;
+	*out = number << shift;
+	return 0;
+}
+
+static int set_log_max(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	if (parse_size(value, &options->log_max) == 0)
+		return 0;
+	kev_error_set(error, "-o %s=%s: not a size such as 65536, 512K, 64M or 1G, or 0", row->name, value);
+	return -EINVAL;
+}
+
 static int set_log_level(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
@@ -268,6 +298,7 @@ static const struct row rows[] = {
 	{"sync_timeout", "SECONDS", set_sync_timeout, "give up when the server is silent this long (30)"},
 	{"delay_sync", NULL, set_delay_sync, "mount at once; requests wait for the first sync"},
 	{"replay", "SPEED", set_replay, "play a recording: 1 as it happened, 10 ten times as fast"},
+	{"log_max", "SIZE", set_log_max, "rotate the logs after that much, 0: no logs (64M)"},
 	{"log_level", "LEVEL", set_log_level, "error, warning (the default), info or debug"},
 	{"uid", "N", set_uid, "owner of all files (who mounts)"},
 	{"gid", "N", set_gid, "group of all files (who mounts)"},
@@ -467,8 +498,11 @@ int kev_options_parse(struct kev_options *options, int argc, char **argv, struct
 		{"debug", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
 	int c, r;
 
-	*options = (struct kev_options){
-		.sync_timeout = SYNC_TIMEOUT, .log_level = KEV_LOG_WARNING, .uid = getuid(), .gid = getgid()};
+	*options = (struct kev_options){.sync_timeout = SYNC_TIMEOUT,
+		.log_max = LOG_MAX,
+		.log_level = KEV_LOG_WARNING,
+		.uid = getuid(),
+		.gid = getgid()};
 	optind = 0; /* from the beginning, also when called again */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":fdshVo:nrwv", long_options, NULL)) != -1) {

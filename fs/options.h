@@ -34,6 +34,7 @@ struct kev_options {
 	unsigned sync_timeout;        /**< seconds */
 	bool delay_sync;
 	uint64_t replay; /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
+	uint64_t log_max; /**< bytes; 0: no logs */
 	enum kev_log_level log_level;
 	uid_t uid;
 	gid_t gid;

@@ -34,6 +34,8 @@ struct kev_notify {
 	struct kev_stale again[AGAIN_MAX];
 	size_t again_count;
 	bool resync;
+	bool growing;       /* logs may have grown since they were published last */
+	int64_t publish_at; /* monotonic ns: not before */
 };
 
 /*
@@ -81,6 +83,8 @@ static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stal
 		return fuse_lowlevel_notify_inval_inode(session, stale->node, 0, 0);
 	case KEV_STALE_ATTR:
 		return fuse_lowlevel_notify_inval_inode(session, stale->node, -1, 0);
+	case KEV_STALE_TAIL:
+		return fuse_lowlevel_notify_inval_inode(session, stale->node, (off_t)stale->offset, 0);
 	}
 	return -EINVAL;
 }
@@ -93,7 +97,8 @@ static void send_stale(void *context, const struct kev_stale *stale)
 	if (atomic_load(&notify->stopping))
 		return;
 	r = notify_kernel(notify, stale);
-	if (r == -ENOENT && stale->kind != KEV_STALE_ENTRY)
+	/* Of a file that the kernel does not know (yet) it has no content. */
+	if (r == -ENOENT && (stale->kind == KEV_STALE_LISTING || stale->kind == KEV_STALE_ATTR))
 		again(notify, stale);
 	else if (r && r != -ENOENT && r != -ENODEV && r != -EBADF && r != -ENOTCONN)
 		kev_log_error("the kernel refuses a notification: %s", strerror(-r));
@@ -109,6 +114,28 @@ static void send_again(struct kev_notify *notify)
 
 		send_stale(notify, &stale);
 	}
+}
+
+/* Make the tree equal to the store. @return 0 or -ENOMEM */
+static int resync_tree(struct kev_notify *notify, kev_tree_stale_fn *stale)
+{
+	uint64_t missing = 0;
+	int r = kev_tree_follow(notify->config.tree, notify->config.changes, &missing, stale, notify);
+
+	if (missing)
+		kev_log_warning("%llu revisions are missing in the logs", (unsigned long long)missing);
+	return r;
+}
+
+/* What was appended to logs is told in steps, each some time after the one before. */
+static void publish(struct kev_notify *notify)
+{
+	int64_t now = kev_clock_monotonic(notify->config.clock);
+
+	if (!notify->growing || now < notify->publish_at)
+		return;
+	notify->growing = kev_tree_publish(notify->config.tree, send_stale, notify);
+	notify->publish_at = now + KEV_TREE_PUBLISH_MS * KEV_NS_PER_MS;
 }
 
 /* Wait for the first sync; expire parked requests meanwhile. */
@@ -127,7 +154,7 @@ static void wait_synced(struct kev_notify *notify)
 	 * their directories, so each side would wait for the other. Nothing needs to be: until now the kernel
 	 * was told nothing but the root's attributes, and those take no lock.
 	 */
-	while (kev_tree_resync(notify->config.tree, NULL, NULL) != 0 && !atomic_load(&notify->stopping)) {
+	while (resync_tree(notify, NULL) != 0 && !atomic_load(&notify->stopping)) {
 		kev_log_error("no memory for the tree; trying again");
 		nanosleep(&tick, NULL);
 	}
@@ -140,7 +167,7 @@ static void wait_synced(struct kev_notify *notify)
 /* Carry over what the journal holds. */
 static void carry(struct kev_notify *notify)
 {
-	int timeout = notify->again_count || notify->resync ? TICK_MS : -1;
+	int timeout = notify->again_count || notify->resync || notify->growing ? TICK_MS : -1;
 	bool resync = false;
 	size_t count = kev_changes_take(notify->config.changes, notify->batch, BATCH, timeout, &resync);
 
@@ -149,7 +176,9 @@ static void carry(struct kev_notify *notify)
 	for (size_t i = 0; i < count; i++)
 		kev_change_fini(&notify->batch[i]);
 	if (resync || notify->resync)
-		notify->resync = kev_tree_resync(notify->config.tree, send_stale, notify) != 0;
+		notify->resync = resync_tree(notify, send_stale) != 0;
+	notify->growing = notify->growing || count || resync;
+	publish(notify);
 	send_again(notify);
 }
 

@@ -3,9 +3,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "kevfs/base/defs.h"
+
+/* What is kept for the logs of changes that were lost. */
+struct lost {
+	uint64_t max; /* bytes of replaced revisions; 0: nothing is kept */
+	uint64_t replaced;
+	struct kev_occurrence *items;
+	size_t first, count, room; /* items[first] to items[first + count - 1] */
+	uint64_t missing;
+};
 
 struct kev_changes {
 	pthread_mutex_t lock; /* protects everything below; a leaf */
@@ -14,6 +24,7 @@ struct kev_changes {
 	size_t max;
 	size_t first; /* the oldest one's place */
 	size_t count;
+	struct lost lost;
 	bool resync; /* changes were lost: nothing is kept until the reader has heard of it */
 	bool closed;
 };
@@ -51,10 +62,56 @@ struct kev_changes *kev_changes_create(size_t max)
 	return changes;
 }
 
+static bool make_room(struct lost *lost)
+{
+	size_t room = lost->room ? 2 * lost->room : 1024;
+	struct kev_occurrence *items;
+
+	if (lost->first + lost->count < lost->room)
+		return true;
+	items = realloc(lost->items, room * sizeof(*items));
+	if (!items)
+		return false;
+	lost->items = items;
+	lost->room = room;
+	return true;
+}
+
+static void drop_first_lost(struct lost *lost)
+{
+	uint64_t size = kev_event_size(lost->items[lost->first].event);
+
+	kev_event_unref(lost->items[lost->first].event);
+	lost->replaced -= size < lost->replaced ? size : lost->replaced;
+	lost->first++;
+	lost->count--;
+	lost->missing++;
+}
+
+/* A change is lost: keep what the logs need of it. */
+static void keep(struct lost *lost, const struct kev_change *change)
+{
+	if (!lost->max || change->kind != KEV_CHANGE_EVENT || !change->event)
+		return;
+	if (!make_room(lost)) {
+		lost->missing++;
+		return;
+	}
+	lost->items[lost->first + lost->count++] =
+		(struct kev_occurrence){.event = kev_event_ref(change->event)};
+	lost->replaced += change->old ? kev_event_size(change->old) : 0;
+	while (lost->replaced > lost->max && lost->count > 0)
+		drop_first_lost(lost);
+}
+
 static void drop_locked(struct kev_changes *changes)
 {
-	for (size_t i = 0; i < changes->count; i++)
-		kev_change_fini(&changes->ring[(changes->first + i) % changes->max]);
+	for (size_t i = 0; i < changes->count; i++) {
+		struct kev_change *change = &changes->ring[(changes->first + i) % changes->max];
+
+		keep(&changes->lost, change);
+		kev_change_fini(change);
+	}
 	changes->first = 0;
 	changes->count = 0;
 }
@@ -63,7 +120,11 @@ void kev_changes_destroy(struct kev_changes *changes)
 {
 	if (!changes)
 		return;
+	changes->lost.max = 0;
 	drop_locked(changes);
+	for (size_t i = 0; i < changes->lost.count; i++)
+		kev_event_unref(changes->lost.items[changes->lost.first + i].event);
+	free(changes->lost.items);
 	pthread_cond_destroy(&changes->cond);
 	pthread_mutex_destroy(&changes->lock);
 	free(changes->ring);
@@ -90,6 +151,8 @@ void kev_changes_append(struct kev_changes *changes, struct kev_change *change)
 		/* A reader that is behind does not wait. */
 		if (changes->count++ == 0)
 			pthread_cond_signal(&changes->cond);
+	} else {
+		keep(&changes->lost, change);
 	}
 	pthread_mutex_unlock(&changes->lock);
 	if (!kept)
@@ -147,6 +210,33 @@ size_t kev_changes_take(
 	}
 	pthread_mutex_unlock(&changes->lock);
 	return taken;
+}
+
+void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max)
+{
+	changes->lost.max = max;
+}
+
+size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_occurrence **out, uint64_t *missing)
+{
+	struct lost lost;
+
+	pthread_mutex_lock(&changes->lock);
+	lost = changes->lost;
+	changes->lost = (struct lost){.max = lost.max};
+	pthread_mutex_unlock(&changes->lock);
+	if (lost.first)
+		memmove(lost.items, lost.items + lost.first, lost.count * sizeof(*lost.items));
+	*out = lost.items;
+	*missing = lost.missing;
+	return lost.count;
+}
+
+void kev_occurrences_free(struct kev_occurrence *occurrences, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		kev_event_unref(occurrences[i].event);
+	free(occurrences);
 }
 
 void kev_changes_close(struct kev_changes *changes)

@@ -1,10 +1,12 @@
 #include "kevfs/tree/tree.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/edit.h"
 #include "kevfs/tree/internal.h"
+#include "kevfs/tree/logs.h"
 #include "kevfs/tree/settle.h"
 
 /* Changes made before the lock is let go for a moment, so that readers wait less than a millisecond. */
@@ -50,12 +52,23 @@ static void prepare_change(struct run *run)
 		breathe(run);
 }
 
+static int change_event(struct kev_edit *edit, const struct kev_change *change)
+{
+	int r = kev_edit_change_event(edit, change->old, change->event), logged = 0;
+
+	if (change->event) {
+		edit->tree->log_live += kev_event_compact_size(change->event);
+		logged = kev_logs_append(edit, change->event, change->when);
+	}
+	return r ? r : logged;
+}
+
 static int change(struct kev_edit *edit, const struct kev_change *change)
 {
 	edit->when = change->when;
 	switch (change->kind) {
 	case KEV_CHANGE_EVENT:
-		return kev_edit_change_event(edit, change->old, change->event);
+		return change_event(edit, change);
 	case KEV_CHANGE_POD:
 		return kev_edit_pod(edit, kev_str_c(change->namespace_), kev_str_c(change->name),
 			change->created, change->present);
@@ -63,6 +76,17 @@ static int change(struct kev_edit *edit, const struct kev_change *change)
 		return kev_edit_namespace(edit, kev_str_c(change->name), change->created, change->present);
 	}
 	return 0;
+}
+
+static void rotate_if_full(struct run *run)
+{
+	struct kev_rotation rotation = {.begun = false};
+
+	if (!kev_logs_full(run->tree))
+		return;
+	breathe(run);
+	while (kev_logs_rotate(run->tree, &rotation))
+		breathe(run);
 }
 
 int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count,
@@ -79,6 +103,7 @@ int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size
 		/* One that failed does not keep the others out: what it lacks comes by the resync. */
 		if (change(&run.edit, &changes[i]))
 			result = -ENOMEM;
+		rotate_if_full(&run);
 	}
 	unlock(&run);
 	kev_edit_fini(&run.edit);
@@ -344,4 +369,83 @@ int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *conte
 	kev_edit_fini(&run.edit);
 	kev_kinds_unref(kinds);
 	return r;
+}
+
+/* The logs of what the journal lost. */
+
+/* By when it was seen last; what is equal in that stays as it came. */
+static int by_last_seen(const void *a, const void *b)
+{
+	const struct kev_occurrence *const *one = a, *const *other = b;
+	int64_t x = kev_event_last_seen((*one)->event), y = kev_event_last_seen((*other)->event);
+
+	if (x != y)
+		return x < y ? -1 : 1;
+	return *one < *other ? -1 : 1;
+}
+
+static int log_all(struct run *run, const struct kev_occurrence *const *order, size_t count)
+{
+	bool first = !run->tree->logged;
+	int result = 0;
+
+	lock(run);
+	for (size_t i = 0; i < count; i++) {
+		struct kev_event *event = order[i]->event;
+
+		prepare_change(run);
+		if (kev_logs_append(&run->edit, event, first ? kev_event_last_seen(event) : run->edit.when))
+			result = -ENOMEM;
+		if (first)
+			continue;
+		run->tree->log_live += kev_event_compact_size(event);
+		rotate_if_full(run);
+	}
+	run->tree->logged = true;
+	unlock(run);
+	return result;
+}
+
+static int log_lost(struct kev_tree *tree, const struct kev_occurrence *occurrences, size_t count,
+	kev_tree_stale_fn *stale, void *context)
+{
+	struct run run = {.tree = tree, .stale = stale, .context = context};
+	const struct kev_occurrence **order;
+	struct kev_kinds *kinds;
+	int r;
+
+	if (!tree->log_max)
+		return 0;
+	order = calloc(count + 1, sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		order[i] = &occurrences[i];
+	if (!tree->logged)
+		qsort(order, count, sizeof(*order), by_last_seen);
+	kinds = kev_store_kinds(tree->store);
+	kev_edit_init(&run.edit, tree, kinds);
+	run.edit.when = kev_clock_realtime(tree->clock);
+	r = log_all(&run, order, count);
+	kev_edit_fini(&run.edit);
+	kev_kinds_unref(kinds);
+	free(order);
+	return r;
+}
+
+int kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t *missing,
+	kev_tree_stale_fn *stale, void *context)
+{
+	struct kev_occurrence *lost;
+	size_t count;
+	int r = kev_tree_resync(tree, stale, context);
+
+	if (r)
+		return r;
+	count = kev_changes_take_lost(changes, &lost, missing);
+	/* A second resync would not bring them back. */
+	if (log_lost(tree, lost, count, stale, context))
+		*missing += count;
+	kev_occurrences_free(lost, count);
+	return 0;
 }

@@ -2,12 +2,13 @@
 
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/internal.h"
+#include "kevfs/tree/logs.h"
 #include "kevfs/tree/object.h"
 
 /* st_ino of /.kevfs. */
 #define INO_CONTROL 2
 
-/* /.kevfs: what it lists never changes. */
+/* /.kevfs */
 
 static struct kev_place control_parent(void *item)
 {
@@ -29,6 +30,10 @@ static void control_attr(const void *item, struct kev_attr *out)
 
 static const struct kev_fixed control_fixed[] = {
 	{.name = "namespaces", .role = &kev_role_control_namespaces},
+	{.name = "events.log", .role = &kev_role_log_line, .item = kev_logs_tree_current},
+	{.name = "events.log.1", .role = &kev_role_log_line, .item = kev_logs_tree_previous},
+	{.name = "events.jsonl", .role = &kev_role_log_json, .item = kev_logs_tree_current},
+	{.name = "events.jsonl.1", .role = &kev_role_log_json, .item = kev_logs_tree_previous},
 };
 
 const struct kev_role kev_role_control = {
@@ -99,6 +104,10 @@ static void namespace_attr(const void *item, struct kev_attr *out)
 
 static const struct kev_fixed namespace_fixed[] = {
 	{.name = "events", .role = &kev_role_control_events},
+	{.name = "events.log", .role = &kev_role_log_line, .item = kev_logs_namespace_current},
+	{.name = "events.log.1", .role = &kev_role_log_line, .item = kev_logs_namespace_previous},
+	{.name = "events.jsonl", .role = &kev_role_log_json, .item = kev_logs_namespace_current},
+	{.name = "events.jsonl.1", .role = &kev_role_log_json, .item = kev_logs_namespace_previous},
 };
 
 const struct kev_role kev_role_control_namespace = {

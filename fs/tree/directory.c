@@ -6,6 +6,7 @@
 
 #include "kevfs/tree/control.h"
 #include "kevfs/tree/internal.h"
+#include "kevfs/tree/logs.h"
 #include "kevfs/tree/object.h"
 
 /* The root. */
@@ -49,6 +50,8 @@ static uint32_t root_listed(const void *item)
 
 static const struct kev_fixed root_fixed[] = {
 	{.name = ".kevfs", .role = &kev_role_control, .hidden = true},
+	{.name = "events.log", .role = &kev_role_root_log_link, .item = kev_logs_tree_itself},
+	{.name = "events.jsonl", .role = &kev_role_root_jsonl_link, .item = kev_logs_tree_itself},
 };
 
 const struct kev_role kev_role_root = {
@@ -70,6 +73,7 @@ static void free_namespace(struct kev_namespace *namespace_)
 {
 	kev_members_fini(&namespace_->resources.members);
 	kev_members_fini(&namespace_->events.members);
+	kev_log_fini(&namespace_->log);
 	free(namespace_);
 }
 
@@ -175,6 +179,8 @@ static uint32_t namespace_listed(const void *item)
 
 static const struct kev_fixed namespace_fixed[] = {
 	{.name = "events", .role = &kev_role_namespace_link},
+	{.name = "events.log", .role = &kev_role_namespace_log_link, .item = kev_logs_namespace_itself},
+	{.name = "events.jsonl", .role = &kev_role_namespace_jsonl_link, .item = kev_logs_namespace_itself},
 };
 
 const struct kev_role kev_role_namespace = {
@@ -192,37 +198,46 @@ const struct kev_role kev_role_namespace = {
 	.drop = kev_namespace_drop,
 };
 
-/* The link to all events of a namespace. Nothing about it ever changes, so the kernel may keep it. */
+/* Links of a namespace into its part of .kevfs. Nothing about one ever changes, so the kernel may keep it. */
 
 #define LINK_BEFORE "../.kevfs/namespaces/"
-#define LINK_BEHIND "/events"
 
-static struct kev_place link_parent(void *item)
+struct kev_place kev_namespace_link_parent(void *item)
 {
 	return (struct kev_place){&kev_role_namespace, item};
 }
 
+void kev_namespace_link_attr(
+	const struct kev_namespace *namespace_, struct kev_str behind, struct kev_attr *out)
+{
+	out->mtime = out->ctime = namespace_->born;
+	out->size = sizeof(LINK_BEFORE) - 1 + namespace_->len + behind.len;
+}
+
+int kev_namespace_link_target(
+	const struct kev_namespace *namespace_, struct kev_str behind, struct kev_buf *out)
+{
+	kev_buf_append_c(out, LINK_BEFORE);
+	kev_buf_append(out, namespace_->name, namespace_->len);
+	return kev_buf_append_str(out, behind);
+}
+
+#define EVENTS_BEHIND KEV_STR("/events")
+
 static void link_attr(const void *item, struct kev_attr *out)
 {
-	const struct kev_namespace *namespace_ = item;
-
-	out->mtime = out->ctime = namespace_->born;
-	out->size = sizeof(LINK_BEFORE) - 1 + namespace_->len + sizeof(LINK_BEHIND) - 1;
+	kev_namespace_link_attr(item, EVENTS_BEHIND, out);
 }
 
 static int link_target(const void *item, struct kev_buf *out)
 {
-	const struct kev_namespace *namespace_ = item;
-
-	kev_buf_append_c(out, LINK_BEFORE);
-	kev_buf_append(out, namespace_->name, namespace_->len);
-	return kev_buf_append_c(out, LINK_BEHIND);
+	return kev_namespace_link_target(item, EVENTS_BEHIND, out);
 }
 
 const struct kev_role kev_role_namespace_link = {
 	.type = KEV_NODE_LINK,
 	.there = kev_namespace_there,
-	.parent = link_parent,
+	.parent = kev_namespace_link_parent,
 	.attr = link_attr,
 	.target = link_target,
 	.hold = kev_namespace_hold,

@@ -8,8 +8,6 @@
 #include "kevfs/tree/object.h"
 #include "kevfs/tree/path.h"
 
-#define EVENTS "events"
-
 void kev_edit_init(struct kev_edit *edit, struct kev_tree *tree, const struct kev_kinds *kinds)
 {
 	*edit = (struct kev_edit){.tree = tree, .kinds = kinds};
@@ -79,6 +77,19 @@ static void stale_member(struct kev_edit *edit, struct kev_place directory, stru
 	stale_listing(edit, directory);
 }
 
+/* The thing begins, or ceases, to be there, and with it what is fixed in its directory. What is not there
+ * anyway was not there before. */
+static void stale_fixed(struct kev_edit *edit, struct kev_place directory)
+{
+	for (size_t i = 0; i < directory.role->fixed_count; i++) {
+		struct kev_place place;
+
+		if (kev_place_fixed(directory, &directory.role->fixed[i], &place) != -ENOENT)
+			stale_entry(edit, directory, kev_str_c(directory.role->fixed[i].name));
+	}
+	stale_listing(edit, directory);
+}
+
 static void count(uint32_t *listed, bool more)
 {
 	if (more)
@@ -107,7 +118,7 @@ static void show_namespace(struct kev_edit *edit, struct kev_namespace *namespac
 		return;
 	namespace_->shown = shown;
 	count(&tree->listed, shown);
-	count_nodes(edit, shown, 2); /* and its link */
+	count_nodes(edit, shown, tree->log_max ? 4 : 2); /* and its links */
 	touch(edit, &namespace_->resources.mtime);
 	touch(edit, &namespace_->control_mtime);
 	touch(edit, &tree->namespaces.mtime);
@@ -115,8 +126,8 @@ static void show_namespace(struct kev_edit *edit, struct kev_namespace *namespac
 		namespace_->born = edit->when;
 	if (!namespace_->events.mtime)
 		namespace_->events.mtime = namespace_->born;
-	stale_member(edit, (struct kev_place){&kev_role_namespace, namespace_}, KEV_STR(EVENTS));
-	stale_member(edit, (struct kev_place){&kev_role_control_namespace, namespace_}, KEV_STR(EVENTS));
+	stale_fixed(edit, (struct kev_place){&kev_role_namespace, namespace_});
+	stale_fixed(edit, (struct kev_place){&kev_role_control_namespace, namespace_});
 	stale_member(edit, (struct kev_place){&kev_role_root, tree}, name);
 	stale_member(edit, (struct kev_place){&kev_role_control_namespaces, tree}, name);
 }
@@ -159,9 +170,9 @@ static void show_object(struct kev_edit *edit, struct kev_object *object)
 		touch(edit, &object->mtime);
 		stale_object_times(edit, object);
 	}
-	stale_member(edit, (struct kev_place){&kev_role_object, object}, KEV_STR(EVENTS));
+	stale_fixed(edit, (struct kev_place){&kev_role_object, object});
 	count(&resource->listed, shown);
-	count_nodes(edit, shown, 2); /* and its events directory */
+	count_nodes(edit, shown, edit->tree->log_max ? 3 : 2); /* its events directory, its log's link */
 	touch(edit, &resource->objects.mtime);
 	stale_member(edit, (struct kev_place){&kev_role_resource, resource},
 		(struct kev_str){object->name, object->len});
@@ -255,6 +266,33 @@ static int make_owner(struct kev_edit *edit, struct kev_namespace *namespace_, c
 	return make_object(edit, namespace_, kev_resource_name_str(out->name), &out->object);
 }
 
+int kev_edit_find_owner(struct kev_edit *edit, const struct kev_event *event,
+	struct kev_namespace **namespace_, struct kev_object **object)
+{
+	struct kev_resource_name *name;
+	struct kev_resource *resource;
+	int r;
+
+	*namespace_ = NULL;
+	*object = NULL;
+	kev_buf_clear(&edit->directory);
+	if (kev_path_append_namespace(&edit->directory, kev_event_namespace(event)))
+		return -ENOMEM;
+	r = kev_namespace_find(edit->tree, kev_buf_str(&edit->directory), namespace_);
+	if (!r)
+		r = kev_resource_names_get(edit->tree->names, edit->kinds,
+			kev_event_object_api_version(event), kev_event_object_kind(event), &name);
+	if (!r)
+		r = kev_resource_find(*namespace_, kev_resource_name_str(name), &resource);
+	kev_buf_clear(&edit->directory);
+	if (!r && kev_path_append_object(&edit->directory, kev_event_namespace(event),
+			  kev_event_object_namespace(event), kev_event_object_name(event)))
+		return -ENOMEM;
+	if (!r)
+		r = kev_object_find(resource, kev_buf_str(&edit->directory), object);
+	return r == -ENOENT ? 0 : r;
+}
+
 static bool is_same_object(const struct kev_event *a, const struct kev_event *b)
 {
 	return kev_str_eq(kev_event_object_name(a), kev_event_object_name(b)) &&
@@ -274,7 +312,7 @@ static void revise(struct kev_edit *edit, struct kev_object *object, const struc
 		object->mtime = later(object->mtime, ctime);
 	} else {
 		object->mtime = ctime;
-		object->events->mtime = 0;
+		object->events->listing.mtime = 0;
 	}
 	object->revised = true;
 	stale_attr(edit, (struct kev_place){&kev_role_object, object});
@@ -283,18 +321,18 @@ static void revise(struct kev_edit *edit, struct kev_object *object, const struc
 static void add_to_object(
 	struct kev_edit *edit, struct kev_object *object, const struct spot *spot, struct kev_event *event)
 {
-	kev_members_add(&object->events->members, spot->hash, event);
-	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, object->events, spot->file,
-		event, true);
+	kev_members_add(&object->events->listing.members, spot->hash, event);
+	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, &object->events->listing,
+		spot->file, event, true);
 }
 
 static void remove_from_object(struct kev_edit *edit, struct kev_object *object, const struct spot *spot)
 {
-	struct kev_members *members = &object->events->members;
+	struct kev_members *members = &object->events->listing.members;
 
 	kev_members_remove(members, spot->hash, kev_members_slot(members, spot->hash, spot->current));
-	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, object->events, spot->file,
-		spot->current, true);
+	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, &object->events->listing,
+		spot->file, spot->current, true);
 }
 
 /* In the directory of all events of the namespace. */
@@ -328,7 +366,7 @@ static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_ev
 	tree->usage.nodes++;
 	revise(edit, to->object, event);
 	if (from->object == to->object) {
-		struct kev_listing *events = to->object->events;
+		struct kev_listing *events = &to->object->events->listing;
 
 		kev_members_replace(
 			&events->members, kev_members_slot(&events->members, spot->hash, old), event);

@@ -6,6 +6,7 @@
 
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/internal.h"
+#include "kevfs/tree/logs.h"
 #include "kevfs/tree/path.h"
 
 int kev_object_find(struct kev_resource *resource, struct kev_str name, struct kev_object **out)
@@ -43,29 +44,38 @@ int kev_object_make(struct kev_resource *resource, struct kev_str name, struct k
 	return r;
 }
 
+int kev_object_prepare(struct kev_object *object)
+{
+	if (object->events)
+		return 0;
+	object->events = calloc(1, sizeof(*object->events));
+	if (!object->events)
+		return -ENOMEM;
+	object->events->listing.mtime = object->mtime;
+	return 0;
+}
+
 int kev_object_reserve(struct kev_object *object)
 {
 	const struct kev_naming naming =
 		kev_listing_naming(object->resource->namespace_->tree, &kev_role_event);
 
-	if (!object->events) {
-		object->events = calloc(1, sizeof(*object->events));
-		if (!object->events)
-			return -ENOMEM;
-		object->events->mtime = object->mtime;
-	}
-	return kev_members_reserve(&object->events->members, &naming);
+	if (kev_object_prepare(object))
+		return -ENOMEM;
+	return kev_members_reserve(&object->events->listing.members, &naming);
 }
 
 uint32_t kev_object_event_count(const struct kev_object *object)
 {
-	return object->events ? object->events->members.count : 0;
+	return object->events ? object->events->listing.members.count : 0;
 }
 
 void kev_object_free(struct kev_object *object)
 {
-	if (object->events)
-		kev_members_fini(&object->events->members);
+	if (object->events) {
+		kev_members_fini(&object->events->listing.members);
+		kev_log_fini(&object->events->log);
+	}
 	free(object->events);
 	free(object);
 }
@@ -83,14 +93,14 @@ void kev_object_reap(struct kev_object *object)
 	kev_resource_reap(resource);
 }
 
-static void object_hold(void *item)
+void kev_object_hold(void *item)
 {
 	struct kev_object *object = item;
 
 	object->known++;
 }
 
-static void object_drop(void *item)
+void kev_object_drop(void *item)
 {
 	struct kev_object *object = item;
 
@@ -98,7 +108,7 @@ static void object_drop(void *item)
 	kev_object_reap(object);
 }
 
-static bool object_there(const void *item)
+bool kev_object_there(const void *item)
 {
 	const struct kev_object *object = item;
 
@@ -130,18 +140,20 @@ static void object_attr(const void *item, struct kev_attr *out)
 
 static const struct kev_fixed object_fixed[] = {
 	{.name = "events", .role = &kev_role_object_events},
+	{.name = "events.log", .role = &kev_role_object_log_link, .item = kev_logs_object_itself},
+	{.name = ".kevfs", .role = &kev_role_object_control, .item = kev_logs_object_itself, .hidden = true},
 };
 
 const struct kev_role kev_role_object = {
 	.type = KEV_NODE_DIR,
-	.there = object_there,
+	.there = kev_object_there,
 	.name = object_name,
 	.parent = object_parent,
 	.attr = object_attr,
 	.fixed = object_fixed,
 	.fixed_count = KEV_ARRAY_LEN(object_fixed),
-	.hold = object_hold,
-	.drop = object_drop,
+	.hold = kev_object_hold,
+	.drop = kev_object_drop,
 };
 
 /* The events directory of an object. */
@@ -155,25 +167,25 @@ static void events_attr(const void *item, struct kev_attr *out)
 {
 	const struct kev_object *object = item;
 
-	out->mtime = out->ctime = object->events ? object->events->mtime : object->mtime;
+	out->mtime = out->ctime = object->events ? object->events->listing.mtime : object->mtime;
 }
 
 static const struct kev_members *events_members(const void *item)
 {
 	const struct kev_object *object = item;
 
-	return object->events ? &object->events->members : NULL;
+	return object->events ? &object->events->listing.members : NULL;
 }
 
 const struct kev_role kev_role_object_events = {
 	.type = KEV_NODE_DIR,
-	.there = object_there,
+	.there = kev_object_there,
 	.parent = events_parent,
 	.attr = events_attr,
 	.members = events_members,
 	.member = &kev_role_event,
-	.hold = object_hold,
-	.drop = object_drop,
+	.hold = kev_object_hold,
+	.drop = kev_object_drop,
 };
 
 /* An event's file: immutable. */

@@ -13,7 +13,7 @@
 static const struct kev_hash_key path_key = {0x6b65766673206469ULL, 0x726563746f727931ULL};
 static const struct kev_hash_key event_key = {0x6b65766673206576ULL, 0x656e742066696c65ULL};
 
-static uint64_t ino_of_hash(uint64_t hash)
+uint64_t kev_ino_of_hash(uint64_t hash)
 {
 	return hash < KEV_INO_MIN ? hash + KEV_INO_MIN : hash;
 }
@@ -50,7 +50,7 @@ uint64_t kev_ino_of_path(struct kev_place place)
 		path[--at] = '/';
 		place = parent;
 	}
-	return ino_of_hash(kev_hash_sip13(&path_key, path + at, sizeof(path) - at));
+	return kev_ino_of_hash(kev_hash_sip13(&path_key, path + at, sizeof(path) - at));
 }
 
 /* One string after the other, each keyed by the hash so far: no text can shift from one into the next. */
@@ -64,7 +64,7 @@ uint64_t kev_ino_of_event(const struct kev_event *event)
 	struct kev_hash_key key = chain(event_key, kev_event_uid(event));
 
 	key = chain(key, kev_event_namespace(event));
-	return ino_of_hash(chain(key, kev_event_name(event)).k0);
+	return kev_ino_of_hash(chain(key, kev_event_name(event)).k0);
 }
 
 static uint32_t count_links(struct kev_place place)

@@ -55,6 +55,7 @@ void kev_settle(struct kev_tree *tree)
 	if (!tree->namespaces.mtime)
 		tree->namespaces.mtime = kev_clock_realtime(tree->clock);
 	tree->control_mtime = tree->namespaces.mtime;
+	tree->born = tree->namespaces.mtime;
 	tree->synced = true;
 	/* The one node that may have been looked at already: mount(8) does. */
 	kev_stale_listing(tree->batch, tree->inodes, (struct kev_place){&kev_role_root, tree});

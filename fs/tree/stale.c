@@ -38,6 +38,7 @@ static void append(
 	batch->count++;
 	stale->kind = kind;
 	stale->node = node;
+	stale->offset = 0;
 	if (name.len)
 		memcpy(stale->name, name.data, name.len);
 	stale->name[name.len] = '\0';
@@ -99,6 +100,17 @@ void kev_stale_attr(struct kev_stale_batch *batch, struct kev_inodes *inodes, st
 		return;
 	append_barrier(batch, inodes, directory, inode);
 	append(batch, KEV_STALE_ATTR, kev_inode_node(inode), KEV_STR(""));
+}
+
+void kev_stale_tail(
+	struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place file, uint64_t offset)
+{
+	const struct kev_inode *inode = kev_inodes_find_place(inodes, file);
+
+	if (!inode)
+		return;
+	append(batch, KEV_STALE_TAIL, kev_inode_node(inode), KEV_STR(""));
+	batch->items[batch->count - 1].offset = offset;
 }
 
 void kev_stale_deliver(struct kev_stale_batch *batch, kev_tree_stale_fn *stale, void *context)

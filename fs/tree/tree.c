@@ -37,11 +37,18 @@ void kev_tree_destroy(struct kev_tree *tree)
 	/* First the nodes: with them go the things that only the kernel still knew. */
 	kev_inodes_destroy(tree->inodes);
 	kev_directory_free_all(tree);
+	kev_log_fini(&tree->log);
 	kev_resource_names_destroy(tree->names);
 	kev_stale_batch_destroy(tree->batch);
 	kev_buf_fini(&tree->scratch);
 	pthread_mutex_destroy(&tree->lock);
 	free(tree);
+}
+
+void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max)
+{
+	tree->log_max = max;
+	tree->usage.nodes += max ? 2 : 0; /* the root's links */
 }
 
 /* What a node stands for. @return false where the kernel does not know it (any more) */

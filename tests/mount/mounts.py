@@ -40,6 +40,10 @@ def as_user(uid):
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid is not None else []
 
 
+# The links into .kevfs that a directory lists besides its members, by its depth.
+LINKS = {0: {"events.log", "events.jsonl"}, 1: {"events", "events.log", "events.jsonl"}, 3: {"events.log"}}
+
+
 class Workspace:
     """The session's directory; everything of the tests is below it."""
 
@@ -209,6 +213,13 @@ class Mount:
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
+
+    def members(self, *parts):
+        """What the directory lists, sorted, without our links, which must all be there."""
+        names = set(os.listdir(self.path(*parts)))
+        links = LINKS.get(len([p for p in "/".join(parts).split("/") if p]), set())
+        assert links <= names, names
+        return sorted(names - links)
 
     def tree(self):
         """[path below the mountpoint] of everything a walk meets, links with their target."""

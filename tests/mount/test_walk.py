@@ -7,6 +7,7 @@ import pytest
 
 import hostile
 from events import event, imitate
+from mounts import LINKS
 from servers import run
 
 
@@ -36,11 +37,13 @@ def test_find_meets_each_event_once(server, mount):
 
 
 def test_find_without_the_tree_is_nothing_else(quiet, mount):
-    """Only directories, event files and the namespaces' links; nothing below a link twice."""
+    """Only directories, event files and our links; nothing below a link twice."""
     m = mount(quiet)
     kinds = run("find", m.dir, "-mindepth", "1", "-printf", "%y %d\\n").stdout.decode().split("\n")[:-1]
-    assert set(kinds) == {"d 1", "d 2", "d 3", "d 4", "f 5", "l 2"}
-    assert kinds.count("f 5") == len(quiet.events()) and kinds.count("l 2") == kinds.count("d 1")
+    assert set(kinds) == {"d 1", "d 2", "d 3", "d 4", "f 5", "l 1", "l 2", "l 4"}
+    assert kinds.count("f 5") == len(quiet.events())
+    for above, links in LINKS.items():
+        assert kinds.count(f"l {above + 1}") == len(links) * (kinds.count(f"d {above}") if above else 1)
     assert run("find", m.dir, "-name", ".kevfs*", "-maxdepth", "1").stdout == b""
 
 
@@ -151,7 +154,7 @@ def test_json_of_all(quiet, mount):
 
 def test_an_empty_cluster_is_an_empty_tree(fake, mount):
     m = mount(fake)
-    assert sorted(os.listdir(m.dir)) == ["default", "kube-node-lease", "kube-public", "kube-system"]
-    assert m.files() == [] and os.listdir(m.path("default")) == ["events"] and os.listdir(m.path("default/events")) == []
+    assert m.members() == ["default", "kube-node-lease", "kube-public", "kube-system"]
+    assert m.files() == [] and m.members("default") == [] and os.listdir(m.path("default/events")) == []
     fake.create("default", event("first"))
     assert m.settle(fake) == 1

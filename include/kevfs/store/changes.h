@@ -58,6 +58,27 @@ void kev_changes_lose(struct kev_changes *changes);
 size_t kev_changes_take(
 	struct kev_changes *changes, struct kev_change *out, size_t max, int timeout_ms, bool *resync);
 
+/** What happened to an event, as the logs tell it. */
+struct kev_occurrence {
+	struct kev_event *event; /**< a reference */
+};
+
+/**
+ * Revisions that the journal could not hold as changes are kept apart, in order, up to so many bytes of those
+ * that have been replaced since (the others are the store's anyway). Call it before anything is appended.
+ * @param max  0: none are kept, as it is by itself
+ */
+void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max);
+
+/**
+ * Take these, right after a take that said "resync": they belong before the changes that follow.
+ * @param out      new: release it with kev_occurrences_free(); NULL where there are none
+ * @param missing  how many are not among them, for want of room or memory
+ * @return how many there are
+ */
+size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_occurrence **out, uint64_t *missing);
+void kev_occurrences_free(struct kev_occurrence *occurrences, size_t count);
+
 /** Wake the reader for good: every later take returns at once. */
 void kev_changes_close(struct kev_changes *changes);
 bool kev_changes_closed(struct kev_changes *changes);

@@ -43,6 +43,14 @@ int kev_edit_change_event(struct kev_edit *edit, struct kev_event *old /* borrow
 /** The store has this revision: put it in the place of whatever there is, and mark it as seen. */
 int kev_edit_put_event(struct kev_edit *edit, struct kev_event *event /* borrowed */) KEV_MUST_USE;
 
+struct kev_object;
+struct kev_namespace;
+
+/** Find what an event stands under, or would. @param object  NULL where there is none, and so namespace_
+ * @return 0 or -ENOMEM */
+int kev_edit_find_owner(struct kev_edit *edit, const struct kev_event *event,
+	struct kev_namespace **namespace_, struct kev_object **object) KEV_MUST_USE;
+
 /** Remove an event that the tree holds. */
 int kev_edit_delete_event(struct kev_edit *edit, struct kev_event *event) KEV_MUST_USE;
 
@@ -52,9 +60,6 @@ int kev_edit_pod(struct kev_edit *edit, struct kev_str namespace_, struct kev_st
 	bool present) KEV_MUST_USE;
 int kev_edit_namespace(
 	struct kev_edit *edit, struct kev_str name, int64_t created, bool present) KEV_MUST_USE;
-
-struct kev_object;
-struct kev_namespace;
 
 /** The store has the pod, or the namespace, no more. */
 void kev_edit_end_pod(struct kev_edit *edit, struct kev_object *object);

@@ -4,12 +4,14 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/clock.h"
 #include "kevfs/base/hash.h"
 #include "kevfs/tree/inode.h"
 #include "kevfs/tree/listing.h"
+#include "kevfs/tree/log.h"
 #include "kevfs/tree/members.h"
 #include "kevfs/tree/resource_name.h"
 #include "kevfs/tree/role.h"
@@ -26,10 +28,38 @@
  * knows a number of it (known), and then comes back as the same thing: inode.h says why.
  */
 
+/** A log's file in one of its forms. announced and published: publish.h. */
+struct kev_log_form {
+	uint64_t size, announced, published;
+	int64_t mtime; /**< published */
+};
+
+/** One file of a log: events.log or events.log.1, and the same as .jsonl. */
+struct kev_log_file {
+	struct kev_tree *tree;
+	struct kev_place home; /**< the directory */
+	uint64_t serial;
+	struct kev_record **records; /**< references */
+	uint32_t count, room;
+	struct kev_log_mark *marks; /**< every so many records, where they stand */
+	struct kev_log_form forms[KEV_FORM_COUNT];
+	int64_t mtime; /**< of the last record */
+	uint8_t known; /**< node numbers */
+	bool detached; /**< in no directory any more */
+	bool grows;    /**< is in the tree's list of what grows */
+	LIST_ENTRY(kev_log_file) growing;
+};
+
+/** What only an object has that had events. */
+struct kev_object_events {
+	struct kev_listing listing;
+	struct kev_log log;
+};
+
 /** /<namespace>/<resource>/<object>, and the events directory in it. 150,000 pods may have none: small. */
 struct kev_object {
 	struct kev_resource *resource;
-	struct kev_listing *events; /**< NULL until there was one */
+	struct kev_object_events *events; /**< NULL until there was one, or its log was looked at */
 	int64_t mtime;  /**< of the newest revision ever; before the first one, the pod's creationTimestamp */
 	uint16_t known; /**< node numbers */
 	bool pod : 1;   /**< the store has the pod */
@@ -56,10 +86,11 @@ struct kev_namespace {
 	struct kev_tree *tree;
 	struct kev_listing resources;
 	struct kev_listing events; /**< all of them; owns their references */
-	int64_t created;           /**< creationTimestamp; 0: unknown */
-	int64_t born;              /**< the time of its link */
-	int64_t control_mtime;     /**< of /.kevfs/namespaces/<namespace> */
-	uint32_t listed;           /**< resources that are there */
+	struct kev_log log;
+	int64_t created;       /**< creationTimestamp; 0: unknown */
+	int64_t born;          /**< the time of its link */
+	int64_t control_mtime; /**< of /.kevfs/namespaces/<namespace> */
+	uint32_t listed;       /**< resources that are there */
 	uint16_t known;
 	bool present; /**< the store has the namespace */
 	bool seen;
@@ -82,10 +113,18 @@ struct kev_tree {
 	struct kev_inodes *inodes;
 	struct kev_listing namespaces;
 	int64_t control_mtime; /**< of /.kevfs */
+	int64_t born;          /**< the time of the root's links */
 	uint32_t listed;       /**< namespaces that are there */
 	struct kev_resource_names *names;
 	struct kev_buf scratch; /**< an escaped name, while it is compared or given */
 	struct kev_tree_usage usage;
+	struct kev_log log;
+	uint64_t log_max;                  /**< 0: no logs */
+	uint64_t log_live;                 /**< bytes of JSON logged since the last rotation */
+	bool logged;                       /**< the first sync is in the logs */
+	int64_t rotated;                   /**< when that was */
+	uint64_t log_files;                /**< made so far */
+	LIST_HEAD(, kev_log_file) growing; /**< what has more than is published */
 	bool synced; /**< the first resync is complete: from now on membership changes have a moment */
 };
 

@@ -109,6 +109,9 @@ static inline bool kev_place_there(struct kev_place place)
 #define KEV_INO_ROOT 1
 #define KEV_INO_MIN 16
 
+/** The st_ino that a hash gives. */
+uint64_t kev_ino_of_hash(uint64_t hash);
+
 /** st_ino of a directory or a link: a hash of its path (no two roles of one thing have the same). */
 uint64_t kev_ino_of_path(struct kev_place place);
 

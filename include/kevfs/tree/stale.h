@@ -15,9 +15,9 @@
 struct kev_stale_batch;
 
 /** A batch holds so many, and one change adds at most that many: a move of the last event of the last object
- * of a resource, or the end of a namespace, is 30 or so. */
-#define KEV_STALE_BATCH_MAX 128
-#define KEV_STALE_CHANGE_MAX 48
+ * of a resource, or the end of a namespace, is 60 or so. */
+#define KEV_STALE_BATCH_MAX 256
+#define KEV_STALE_CHANGE_MAX 96
 
 /** @return new and empty, or NULL on ENOMEM */
 struct kev_stale_batch *kev_stale_batch_create(void);
@@ -35,6 +35,10 @@ void kev_stale_listing(struct kev_stale_batch *batch, struct kev_inodes *inodes,
 
 /** The directory's attributes alone; likewise. */
 void kev_stale_attr(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory);
+
+/** What the kernel keeps of a file's content from offset on. */
+void kev_stale_tail(
+	struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place file, uint64_t offset);
 
 /** Deliver all, in order, and empty the batch. Without the lock. @param stale  NULL: nobody wants to know */
 void kev_stale_deliver(struct kev_stale_batch *batch, kev_tree_stale_fn *stale, void *context);

@@ -16,6 +16,7 @@
  *
  *   /<namespace>/<resource>/<object>/events/<event>      a regular file each
  *   /<namespace>/events -> ../.kevfs/namespaces/<namespace>/events
+ *   /events.log, /events.jsonl, and the same in namespaces (logs.h)      links to files that grow
  *   /.kevfs/namespaces/<namespace>/events/<event>        the same nodes again; /.kevfs is never listed
  *
  * The tree is the kernel's picture: it changes only in kev_tree_apply() and kev_tree_resync(), which one
@@ -35,6 +36,13 @@ struct kev_tree;
 /** Both borrowed; must outlive the tree. @return new (only a root and .kevfs), or NULL on ENOMEM */
 struct kev_tree *kev_tree_create(const struct kev_clock *clock, struct kev_store *store);
 void kev_tree_destroy(struct kev_tree *tree);
+
+/**
+ * Let there be logs, before anything is in the tree. They rotate when so many bytes (of JSON) were appended
+ * since they did last; what the first resync brought does not count: it takes next to no memory.
+ * @param max  0: no logs, as it is by itself
+ */
+void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max);
 
 enum kev_node_type { KEV_NODE_DIR, KEV_NODE_FILE, KEV_NODE_LINK };
 
@@ -123,10 +131,13 @@ enum kev_stale_kind {
 	KEV_STALE_LISTING, /**< node: a directory's cached listing and attributes
 			      (fuse_lowlevel_notify_inval_inode(node, 0, 0)) */
 	KEV_STALE_ATTR,    /**< node: only its attributes (fuse_lowlevel_notify_inval_inode(node, -1, 0)) */
+	KEV_STALE_TAIL,    /**< node: a file's cached content from offset on, and so its attributes
+			      (fuse_lowlevel_notify_inval_inode(node, offset, 0)) */
 };
 struct kev_stale {
 	enum kev_stale_kind kind;
-	uint64_t node;                  /**< the directory, or the parent of the name */
+	uint64_t node;                  /**< the directory, or the parent of the name; or a log's file */
+	uint64_t offset;                /**< of TAIL */
 	char name[KEV_STALE_NAME_SIZE]; /**< NUL-terminated; "" but for ENTRY */
 };
 
@@ -145,11 +156,29 @@ typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
 int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count,
 	kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
+/** Between two calls of kev_tree_publish(). */
+#define KEV_TREE_PUBLISH_MS 20
+
+/**
+ * One step of telling the kernel what was appended to logs that it knows (publish.h).
+ * @return whether there is more to tell: then call it again, not before KEV_TREE_PUBLISH_MS have passed
+ */
+bool kev_tree_publish(struct kev_tree *tree, kev_tree_stale_fn *stale, void *context);
+
 /**
  * Make the tree equal to the store, as a diff. The same in all else. Until the first resync is complete
  * nobody looks further than at the root's attributes: there is nothing yet that an answer could be right
  * about.
  */
 int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
+
+/**
+ * What is due where a journal says "resync": that, and then to log what it could not hold as changes. What
+ * comes first of all, with the first sync, is brought into the order of last seen.
+ * @param missing  set to the number of revisions that are missing in the logs
+ * @return as above
+ */
+int kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t *missing,
+	kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
 #endif

@@ -1,0 +1,415 @@
+#include "kevfs/tree/logs.h"
+
+#include <errno.h>
+
+#include "kevfs/tree/control.h"
+#include "kevfs/tree/directory.h"
+#include "kevfs/tree/internal.h"
+#include "kevfs/tree/log.h"
+#include "kevfs/tree/object.h"
+
+/* Members that a rotation looks at before it lets go of the lock. */
+#define STEPS_AT_ONCE 1024
+
+static struct kev_tree *tree_of(const struct kev_object *object)
+{
+	return object->resource->namespace_->tree;
+}
+
+/* The directories that hold the files. */
+
+static struct kev_place tree_home(struct kev_tree *tree)
+{
+	return (struct kev_place){&kev_role_control, tree};
+}
+
+static struct kev_place namespace_home(struct kev_namespace *namespace_)
+{
+	return (struct kev_place){&kev_role_control_namespace, namespace_};
+}
+
+static struct kev_place object_home(struct kev_object *object)
+{
+	return (struct kev_place){&kev_role_object_control, object};
+}
+
+/* What fixed entries ask for. */
+
+static int itself(const struct kev_tree *tree, void *item, void **out)
+{
+	if (!tree->log_max)
+		return -ENOENT;
+	*out = item;
+	return 0;
+}
+
+int kev_logs_tree_itself(void *item, void **out)
+{
+	return itself(item, item, out);
+}
+
+int kev_logs_namespace_itself(void *item, void **out)
+{
+	const struct kev_namespace *namespace_ = item;
+
+	return itself(namespace_->tree, item, out);
+}
+
+int kev_logs_object_itself(void *item, void **out)
+{
+	return itself(tree_of(item), item, out);
+}
+
+int kev_logs_tree_current(void *item, void **out)
+{
+	struct kev_tree *tree = item;
+
+	return tree->log_max ? kev_log_current(tree, &tree->log, tree_home(tree), out) : -ENOENT;
+}
+
+int kev_logs_tree_previous(void *item, void **out)
+{
+	const struct kev_tree *tree = item;
+
+	return kev_log_previous(&tree->log, out);
+}
+
+int kev_logs_namespace_current(void *item, void **out)
+{
+	struct kev_namespace *namespace_ = item;
+
+	if (!namespace_->tree->log_max)
+		return -ENOENT;
+	return kev_log_current(namespace_->tree, &namespace_->log, namespace_home(namespace_), out);
+}
+
+int kev_logs_namespace_previous(void *item, void **out)
+{
+	const struct kev_namespace *namespace_ = item;
+
+	return kev_log_previous(&namespace_->log, out);
+}
+
+static int object_current(void *item, void **out)
+{
+	struct kev_object *object = item;
+	int r = kev_object_prepare(object);
+
+	return r ? r : kev_log_current(tree_of(object), &object->events->log, object_home(object), out);
+}
+
+static int object_previous(void *item, void **out)
+{
+	const struct kev_object *object = item;
+
+	return object->events ? kev_log_previous(&object->events->log, out) : -ENOENT;
+}
+
+/* /<namespace>/<resource>/<object>/.kevfs. It is there for whoever stands in it; others do not find it where
+ * the object is not there. */
+
+static struct kev_place object_control_parent(void *item)
+{
+	return (struct kev_place){&kev_role_object, item};
+}
+
+static void object_control_attr(const void *item, struct kev_attr *out)
+{
+	const struct kev_object *object = item;
+	const struct kev_tree *tree = tree_of(object);
+	int64_t born = object->resource->namespace_->born;
+
+	/* Its listing changes with a rotation only. */
+	out->mtime = out->ctime = tree->rotated > born ? tree->rotated : born;
+}
+
+static const struct kev_fixed object_control_fixed[] = {
+	{.name = "events.log", .role = &kev_role_log_line, .item = object_current},
+	{.name = "events.log.1", .role = &kev_role_log_line, .item = object_previous},
+};
+
+const struct kev_role kev_role_object_control = {
+	.type = KEV_NODE_DIR,
+	.parent = object_control_parent,
+	.attr = object_control_attr,
+	.fixed = object_control_fixed,
+	.fixed_count = KEV_ARRAY_LEN(object_control_fixed),
+	.hold = kev_object_hold,
+	.drop = kev_object_drop,
+};
+
+/* The links. Nothing about them ever changes. */
+
+#define HERE_LOG ".kevfs/events.log"
+#define HERE_JSONL ".kevfs/events.jsonl"
+
+static struct kev_place root_link_parent(void *item)
+{
+	return (struct kev_place){&kev_role_root, item};
+}
+
+static void root_link_attr(const struct kev_tree *tree, struct kev_str target, struct kev_attr *out)
+{
+	out->mtime = out->ctime = tree->born;
+	out->size = target.len;
+}
+
+static void root_log_attr(const void *item, struct kev_attr *out)
+{
+	root_link_attr(item, KEV_STR(HERE_LOG), out);
+}
+
+static void root_jsonl_attr(const void *item, struct kev_attr *out)
+{
+	root_link_attr(item, KEV_STR(HERE_JSONL), out);
+}
+
+static int here_log_target(const void *item, struct kev_buf *out)
+{
+	(void)item;
+	return kev_buf_append_c(out, HERE_LOG);
+}
+
+static int root_jsonl_target(const void *item, struct kev_buf *out)
+{
+	(void)item;
+	return kev_buf_append_c(out, HERE_JSONL);
+}
+
+const struct kev_role kev_role_root_log_link = {
+	.type = KEV_NODE_LINK,
+	.parent = root_link_parent,
+	.attr = root_log_attr,
+	.target = here_log_target,
+	.hold = kev_tree_hold,
+	.drop = kev_tree_drop,
+};
+
+const struct kev_role kev_role_root_jsonl_link = {
+	.type = KEV_NODE_LINK,
+	.parent = root_link_parent,
+	.attr = root_jsonl_attr,
+	.target = root_jsonl_target,
+	.hold = kev_tree_hold,
+	.drop = kev_tree_drop,
+};
+
+#define BEHIND_LOG KEV_STR("/events.log")
+#define BEHIND_JSONL KEV_STR("/events.jsonl")
+
+static void namespace_log_attr(const void *item, struct kev_attr *out)
+{
+	kev_namespace_link_attr(item, BEHIND_LOG, out);
+}
+
+static void namespace_jsonl_attr(const void *item, struct kev_attr *out)
+{
+	kev_namespace_link_attr(item, BEHIND_JSONL, out);
+}
+
+static int namespace_log_target(const void *item, struct kev_buf *out)
+{
+	return kev_namespace_link_target(item, BEHIND_LOG, out);
+}
+
+static int namespace_jsonl_target(const void *item, struct kev_buf *out)
+{
+	return kev_namespace_link_target(item, BEHIND_JSONL, out);
+}
+
+const struct kev_role kev_role_namespace_log_link = {
+	.type = KEV_NODE_LINK,
+	.there = kev_namespace_there,
+	.parent = kev_namespace_link_parent,
+	.attr = namespace_log_attr,
+	.target = namespace_log_target,
+	.hold = kev_namespace_hold,
+	.drop = kev_namespace_drop,
+};
+
+const struct kev_role kev_role_namespace_jsonl_link = {
+	.type = KEV_NODE_LINK,
+	.there = kev_namespace_there,
+	.parent = kev_namespace_link_parent,
+	.attr = namespace_jsonl_attr,
+	.target = namespace_jsonl_target,
+	.hold = kev_namespace_hold,
+	.drop = kev_namespace_drop,
+};
+
+/* As old as its namespace: of its object nothing is known that does not change. */
+static void object_link_attr(const void *item, struct kev_attr *out)
+{
+	const struct kev_object *object = item;
+
+	out->mtime = out->ctime = object->resource->namespace_->born;
+	out->size = sizeof(HERE_LOG) - 1;
+}
+
+const struct kev_role kev_role_object_log_link = {
+	.type = KEV_NODE_LINK,
+	.there = kev_object_there,
+	.parent = object_control_parent,
+	.attr = object_link_attr,
+	.target = here_log_target,
+	.hold = kev_object_hold,
+	.drop = kev_object_drop,
+};
+
+/* Appending. */
+
+/* A log, and where its file stands. */
+struct target {
+	struct kev_log *log;
+	struct kev_place home;
+};
+
+/* @return how many targets there are, or -ENOMEM */
+static int find_targets(struct kev_edit *edit, const struct kev_event *event, struct target targets[3])
+{
+	struct kev_tree *tree = edit->tree;
+	struct kev_namespace *namespace_;
+	struct kev_object *object;
+	int r = kev_edit_find_owner(edit, event, &namespace_, &object), count = 0;
+
+	if (r)
+		return r;
+	targets[count++] = (struct target){&tree->log, tree_home(tree)};
+	if (namespace_)
+		targets[count++] = (struct target){&namespace_->log, namespace_home(namespace_)};
+	if (object && kev_object_prepare(object))
+		return -ENOMEM;
+	if (object)
+		targets[count++] = (struct target){&object->events->log, object_home(object)};
+	return count;
+}
+
+int kev_logs_append(struct kev_edit *edit, struct kev_event *event, int64_t when)
+{
+	struct target targets[3];
+	struct kev_record *record;
+	int count;
+
+	if (!edit->tree->log_max)
+		return 0;
+	count = find_targets(edit, event, targets);
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count; i++) {
+		if (kev_log_reserve(edit->tree, targets[i].log, targets[i].home))
+			return -ENOMEM;
+	}
+	record = kev_record_create(event);
+	if (!record)
+		return -ENOMEM;
+	for (int i = 0; i < count; i++)
+		kev_log_append(targets[i].log, record, when);
+	kev_record_unref(record);
+	return 0;
+}
+
+/* Rotating. */
+
+bool kev_logs_full(const struct kev_tree *tree)
+{
+	return tree->log_max && tree->log_live >= tree->log_max;
+}
+
+static void stale_home(struct kev_tree *tree, struct kev_place home)
+{
+	for (size_t i = 0; i < home.role->fixed_count; i++) {
+		const struct kev_fixed *fixed = &home.role->fixed[i];
+
+		if (fixed->role == &kev_role_log_line || fixed->role == &kev_role_log_json)
+			kev_stale_entry(tree->batch, tree->inodes, home, kev_str_c(fixed->name));
+	}
+	kev_stale_listing(tree->batch, tree->inodes, home);
+}
+
+static void rotate(struct kev_tree *tree, struct kev_log *log, struct kev_place home, int64_t *mtime)
+{
+	if (!kev_log_rotate(log))
+		return;
+	*mtime = tree->rotated > *mtime ? tree->rotated : *mtime + 1;
+	stale_home(tree, home);
+}
+
+static void rotate_object(struct kev_tree *tree, struct kev_object *object)
+{
+	if (object->events)
+		kev_log_rotate(&object->events->log);
+	/* Their times change together. */
+	stale_home(tree, object_home(object));
+}
+
+/* The item with that cookie, or NULL if it is no more. */
+static void *item_at(const struct kev_members *members, uint64_t cookie)
+{
+	uint32_t slot = cookie ? kev_members_after(members, cookie - 1) : KEV_MEMBERS_NONE;
+
+	if (slot == KEV_MEMBERS_NONE || kev_members_at(members, slot)->cookie != cookie)
+		return NULL;
+	return kev_members_at(members, slot)->item;
+}
+
+static void *next_item(const struct kev_members *members, uint64_t *cookie)
+{
+	uint32_t slot = kev_members_after(members, *cookie);
+
+	if (slot == KEV_MEMBERS_NONE)
+		return NULL;
+	*cookie = kev_members_at(members, slot)->cookie;
+	return kev_members_at(members, slot)->item;
+}
+
+/* The next object of the namespace that the rotation is at. @return false where there is none */
+static bool step_object(struct kev_tree *tree, struct kev_rotation *rotation)
+{
+	struct kev_namespace *namespace_ = item_at(&tree->namespaces.members, rotation->namespace_);
+	struct kev_resource *resource;
+	struct kev_object *object = NULL;
+
+	if (!namespace_)
+		return false;
+	resource = item_at(&namespace_->resources.members, rotation->resource);
+	if (resource)
+		object = next_item(&resource->objects.members, &rotation->object);
+	if (object) {
+		rotate_object(tree, object);
+		return true;
+	}
+	rotation->object = 0;
+	return next_item(&namespace_->resources.members, &rotation->resource);
+}
+
+/* @return false at the end */
+static bool step(struct kev_tree *tree, struct kev_rotation *rotation)
+{
+	struct kev_namespace *namespace_;
+
+	if (step_object(tree, rotation))
+		return true;
+	rotation->resource = rotation->object = 0;
+	namespace_ = next_item(&tree->namespaces.members, &rotation->namespace_);
+	if (!namespace_)
+		return false;
+	rotate(tree, &namespace_->log, namespace_home(namespace_), &namespace_->control_mtime);
+	return true;
+}
+
+bool kev_logs_rotate(struct kev_tree *tree, struct kev_rotation *rotation)
+{
+	int64_t now = kev_clock_realtime(tree->clock);
+
+	if (!rotation->begun) {
+		rotation->begun = true;
+		tree->log_live = 0;
+		tree->rotated = now > tree->rotated ? now : tree->rotated + 1;
+		rotate(tree, &tree->log, tree_home(tree), &tree->control_mtime);
+	}
+	for (unsigned steps = 0; steps < STEPS_AT_ONCE && !kev_stale_batch_full(tree->batch); steps++) {
+		if (!step(tree, rotation))
+			return false;
+	}
+	return true;
+}

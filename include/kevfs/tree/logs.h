@@ -1,0 +1,59 @@
+#ifndef KEVFS_TREE_LOGS_H
+#define KEVFS_TREE_LOGS_H
+
+#include "kevfs/tree/edit.h"
+#include "kevfs/tree/role.h"
+
+/**
+ * Where the logs stand:
+ *
+ *   /events.log -> .kevfs/events.log                      likewise events.jsonl
+ *   /<namespace>/events.log -> ../.kevfs/namespaces/<namespace>/events.log    likewise events.jsonl
+ *   /<namespace>/<resource>/<object>/events.log -> .kevfs/events.log
+ *
+ * An object's .kevfs stands in its own directory, hidden as well: so the link holds where an object's
+ * directory, or a namespace's, is all that somebody was given.
+ *
+ * All is under the tree's lock.
+ */
+extern const struct kev_role kev_role_root_log_link;        /**< item: the tree */
+extern const struct kev_role kev_role_root_jsonl_link;      /**< the tree */
+extern const struct kev_role kev_role_namespace_log_link;   /**< a namespace */
+extern const struct kev_role kev_role_namespace_jsonl_link; /**< a namespace */
+extern const struct kev_role kev_role_object_log_link;      /**< an object */
+extern const struct kev_role kev_role_object_control;       /**< an object: its .kevfs */
+
+/** Fixed entries' items: -ENOENT where there are no logs (-o log_max=0). */
+int kev_logs_tree_itself(void *item, void **out);
+int kev_logs_tree_current(void *item, void **out);
+int kev_logs_tree_previous(void *item, void **out);
+int kev_logs_namespace_itself(void *item, void **out);
+int kev_logs_namespace_current(void *item, void **out);
+int kev_logs_namespace_previous(void *item, void **out);
+int kev_logs_object_itself(void *item, void **out);
+
+/**
+ * Append a revision to the logs that it belongs to: all, its namespace's, its object's as far as there are
+ * such directories. Whether the tree holds it (still) does not matter: a log tells of all that was seen.
+ * @param when  ns, what the logs' mtime becomes
+ * @return 0, or -ENOMEM: it is in none of them, or not in all
+ */
+int kev_logs_append(struct kev_edit *edit, struct kev_event *event, int64_t when) KEV_MUST_USE;
+
+/** Is it time to rotate? */
+bool kev_logs_full(const struct kev_tree *tree);
+
+/** How far a rotation is. All zero: at its beginning. */
+struct kev_rotation {
+	uint64_t namespace_, resource, object; /**< cookies */
+	bool begun;
+};
+
+/**
+ * Rotate some logs, as far as the tree's batch has room for what goes stale. Between two calls the lock may
+ * be let go, but nothing is appended.
+ * @return whether there are more
+ */
+bool kev_logs_rotate(struct kev_tree *tree, struct kev_rotation *rotation);
+
+#endif
