@@ -81,6 +81,8 @@ static void stale_member(struct kev_edit *edit, struct kev_place directory, stru
  * anyway was not there before. */
 static void stale_fixed(struct kev_edit *edit, struct kev_place directory)
 {
+	if (!kev_inodes_find_place(edit->tree->inodes, directory))
+		return;
 	for (size_t i = 0; i < directory.role->fixed_count; i++) {
 		struct kev_place place;
 

@@ -137,7 +137,8 @@ void kev_log_append(struct kev_log *log, struct kev_record *record, int64_t when
 	uint32_t at = file->count++;
 
 	file->records[at] = kev_record_ref(record);
-	if (at == 0 || when > file->mtime)
+	/* What the first sync brings is older than its directory. */
+	if (!file->tree->logged || when > file->mtime)
 		file->mtime = when;
 	for (enum kev_form form = 0; form < KEV_FORM_COUNT; form++) {
 		if (at % MARK_EVERY == 0 && file->room >= MARK_EVERY)

@@ -119,8 +119,8 @@ static void object_control_attr(const void *item, struct kev_attr *out)
 	const struct kev_tree *tree = tree_of(object);
 	int64_t born = object->resource->namespace_->born;
 
-	/* Its listing changes with a rotation only. */
-	out->mtime = out->ctime = tree->rotated > born ? tree->rotated : born;
+	/* Its listing changes with a rotation only, and with each; whatever the clock did. */
+	out->mtime = out->ctime = (tree->rotated > born ? tree->rotated : born) + tree->rotations;
 }
 
 static const struct kev_fixed object_control_fixed[] = {
@@ -404,7 +404,8 @@ bool kev_logs_rotate(struct kev_tree *tree, struct kev_rotation *rotation)
 	if (!rotation->begun) {
 		rotation->begun = true;
 		tree->log_live = 0;
-		tree->rotated = now > tree->rotated ? now : tree->rotated + 1;
+		tree->rotations++;
+		tree->rotated = now > tree->rotated ? now : tree->rotated;
 		rotate(tree, &tree->log, tree_home(tree), &tree->control_mtime);
 	}
 	for (unsigned steps = 0; steps < STEPS_AT_ONCE && !kev_stale_batch_full(tree->batch); steps++) {

@@ -122,7 +122,8 @@ struct kev_tree {
 	uint64_t log_max;                  /**< 0: no logs */
 	uint64_t log_live;                 /**< bytes of JSON logged since the last rotation */
 	bool logged;                       /**< the first sync is in the logs */
-	int64_t rotated;                   /**< when that was */
+	uint32_t rotations;
+	int64_t rotated;                   /**< the latest time at which they did */
 	uint64_t log_files;                /**< made so far */
 	LIST_HEAD(, kev_log_file) growing; /**< what has more than is published */
 	bool synced; /**< the first resync is complete: from now on membership changes have a moment */

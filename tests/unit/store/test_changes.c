@@ -203,6 +203,115 @@ static void test_close_wakes_for_good(void **state)
 	kev_changes_destroy(changes);
 }
 
+static struct kev_event *make_event(const char *name)
+{
+	KEV_CLEANUP(json_destroyp) struct kev_json *json = kev_json_create();
+	struct kev_event *event = NULL;
+	struct kev_error error;
+	char text[64];
+
+	assert_non_null(json);
+	snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"%s\"}}", name);
+	assert_int_equal(kev_json_scan(json, kev_str_c(text), &error), 0);
+	assert_int_equal(kev_event_create(json, 0, &event, &error), 0);
+	return event;
+}
+
+/* A revision; it replaces an equal one. */
+static void append_event(struct kev_changes *changes, const char *name, bool replaces)
+{
+	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = make_event(name)};
+
+	if (replaces)
+		change.old = make_event(name);
+	kev_changes_append(changes, &change);
+}
+
+static void append_deletion(struct kev_changes *changes)
+{
+	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .old = make_event("gone")};
+
+	kev_changes_append(changes, &change);
+}
+
+/* Take what was lost; it must be events of these one-letter names. */
+static void check_lost(struct kev_changes *changes, const char *names, uint64_t expect_missing)
+{
+	struct kev_occurrence *lost;
+	uint64_t missing;
+	size_t count = kev_changes_take_lost(changes, &lost, &missing);
+
+	assert_int_equal(count, strlen(names));
+	assert_int_equal(missing, expect_missing);
+	for (size_t i = 0; i < count; i++) {
+		const struct kev_str name = {names + i, 1};
+
+		assert_str_equal(kev_event_name(lost[i].event), name);
+	}
+	kev_occurrences_free(lost, count);
+}
+
+static void test_take_lost_keeps_order(void **state)
+{
+	struct kev_changes *changes = kev_changes_create(3);
+	bool resync = false;
+
+	(void)state;
+	assert_non_null(changes);
+	kev_changes_keep_lost(changes, 1 << 20);
+	append_event(changes, "a", false);
+	append_event(changes, "b", true);
+	assert_int_equal(kev_changes_take(changes, NULL, 0, 0, &resync), 0);
+	assert_true(resync);
+	check_lost(changes, "ab", 0);
+	check_lost(changes, "", 0);
+	/* What the journal held is lost first, then what did not fit, then what comes until the reader hears
+	 * of it. */
+	append_event(changes, "c", false);
+	append_deletion(changes);
+	append(changes, 1);
+	append_event(changes, "d", true);
+	append_event(changes, "e", false);
+	check(changes, 4, 1, 0, true);
+	append_event(changes, "f", false);
+	check_lost(changes, "cde", 0);
+	kev_changes_lose(changes);
+	check(changes, 4, 1, 0, true);
+	check_lost(changes, "f", 0);
+	append_event(changes, "g", false);
+	kev_changes_lose(changes);
+	kev_changes_destroy(changes);
+}
+
+static void test_take_lost_is_bounded(void **state)
+{
+	struct kev_changes *changes = kev_changes_create(3);
+	struct kev_event *event = make_event("a");
+
+	(void)state;
+	assert_non_null(changes);
+	kev_changes_keep_lost(changes, 2 * kev_event_size(event));
+	kev_event_unref(event);
+	append_event(changes, "a", false);
+	append_event(changes, "b", true);
+	append_event(changes, "c", true);
+	append_event(changes, "d", false);
+	append_event(changes, "e", true);
+	check_lost(changes, "bcde", 1);
+	kev_changes_destroy(changes);
+}
+
+static void test_take_lost_nothing_is_kept_by_itself(void **state)
+{
+	struct kev_changes *changes = kev_changes_create(3);
+
+	(void)state;
+	assert_non_null(changes);
+	append_event(changes, "a", false);
+	check_lost(changes, "", 0);
+	kev_changes_destroy(changes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +323,9 @@ int main(void)
 		cmocka_unit_test(test_take_times_out),
 		cmocka_unit_test(test_take_waits_for_another_thread),
 		cmocka_unit_test(test_close_wakes_for_good),
+		cmocka_unit_test(test_take_lost_keeps_order),
+		cmocka_unit_test(test_take_lost_is_bounded),
+		cmocka_unit_test(test_take_lost_nothing_is_kept_by_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

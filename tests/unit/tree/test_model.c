@@ -47,6 +47,7 @@ struct model {
 	struct world *world;
 	struct simulated_kernel *kernel;
 	uint64_t random;
+	bool logs;
 	struct {
 		bool present;
 		bool pods[OBJECTS];
@@ -148,7 +149,7 @@ static void follow(struct model *model)
 	if (resync || below(model, 30) == 0) {
 		if (below(model, 2))
 			change_something(model);
-		assert_int_equal(kev_tree_resync(tree, simulated_kernel_notify, model->kernel), 0);
+		world_follow(model->world, simulated_kernel_notify, model->kernel);
 	} else if (below(model, 60) == 0) {
 		assert_int_equal(kev_tree_resync(tree, simulated_kernel_notify, model->kernel), 0);
 		for (size_t i = 0; i < count; i++)
@@ -156,6 +157,8 @@ static void follow(struct model *model)
 		count = 0;
 	}
 	assert_int_equal(kev_tree_apply(tree, changes, count, simulated_kernel_notify, model->kernel), 0);
+	if (below(model, 2))
+		kev_tree_publish(tree, simulated_kernel_notify, model->kernel);
 	for (size_t i = 0; i < count; i++)
 		kev_change_fini(&changes[i]);
 }
@@ -247,6 +250,22 @@ static uint32_t expect_events(struct model *model, struct lines *lines, const ch
 	return count;
 }
 
+/* The logs of a directory: links to them (of that size, and two bytes more for the longer name), or files. */
+static void expect_logs(
+	struct model *model, struct lines *lines, const char *directory, uint64_t link, bool json)
+{
+	char *log = joined(directory, append_verbatim, "events.log"),
+	     *jsonl = joined(directory, append_verbatim, "events.jsonl");
+
+	if (model->logs) {
+		add_line(lines, log, link ? 'l' : 'f', 1, link, 0);
+		if (json)
+			add_line(lines, jsonl, link ? 'l' : 'f', 1, link ? link + 2 : 0, 0);
+	}
+	free(log);
+	free(jsonl);
+}
+
 static uint32_t expect_objects(
 	struct model *model, struct lines *lines, const char *resource, size_t ns, size_t kind)
 {
@@ -260,6 +279,7 @@ static uint32_t expect_objects(
 			(kind == 0 && model->namespaces[ns].pods[i])) {
 			add_line(lines, object, 'd', 3, 0, 0);
 			add_line(lines, events, 'd', 2, 0, 0);
+			expect_logs(model, lines, object, strlen(".kevfs/events.log"), false);
 			count++;
 		}
 		free(object);
@@ -291,6 +311,9 @@ static bool expect_namespace(struct model *model, struct lines *lines, size_t ns
 	if (there) {
 		add_line(lines, path, 'd', 2 + resources, 0, 0);
 		add_line(lines, link, 'l', 1, strlen("../.kevfs/namespaces//events") + strlen(path + 1), 0);
+		expect_logs(model, lines, path, strlen("../.kevfs/namespaces//events.log") + strlen(path + 1),
+			true);
+		expect_logs(model, lines, hidden, 0, true);
 		add_line(lines, hidden, 'd', 3, 0, 0);
 		add_line(lines, all, 'd', 2, 0, 0);
 		expect_events(model, lines, all, ns, 0, 0, true);
@@ -311,6 +334,8 @@ static void expect_all(struct model *model, struct lines *lines)
 	add_line(lines, "", 'd', 2 + count, 0, 0);
 	add_line(lines, "/.kevfs", 'd', 3, 0, 0);
 	add_line(lines, "/.kevfs/namespaces", 'd', 2 + count, 0, 0);
+	expect_logs(model, lines, "", strlen(".kevfs/events.log"), true);
+	expect_logs(model, lines, "/.kevfs", 0, true);
 	join(lines);
 }
 
@@ -339,6 +364,13 @@ static int remember_name(void *context, struct kev_str name, const struct kev_en
 static void walk_node(struct model *model, struct lines *lines, const char *path, uint64_t node,
 	const struct kev_attr *attr);
 
+static bool is_log(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	return strncmp(name, "events.", 7) == 0 && !strstr(path, "/events/");
+}
+
 static void walk_name(
 	struct model *model, struct lines *lines, const char *path, uint64_t node, const char *name)
 {
@@ -357,9 +389,13 @@ static void walk_node(struct model *model, struct lines *lines, const char *path
 {
 	static const char types[] = {[KEV_NODE_DIR] = 'd', [KEV_NODE_FILE] = 'f', [KEV_NODE_LINK] = 'l'};
 	struct walk walk = {.model = model, .lines = lines};
+	bool log = attr->type == KEV_NODE_FILE && is_log(path);
 
-	add_line(lines, path, types[attr->type], attr->nlink, attr->size,
-		attr->type == KEV_NODE_FILE ? attr->ctime : 0);
+	/* What stands in a log, test_logs checks. */
+	if (log && path[strlen(path) - 1] == '1')
+		return;
+	add_line(lines, path, types[attr->type], attr->nlink, log ? 0 : attr->size,
+		attr->type == KEV_NODE_FILE && !log ? attr->ctime : 0);
 	if (attr->type != KEV_NODE_DIR)
 		return;
 	assert_int_equal(attr->mtime, attr->ctime);
@@ -410,7 +446,8 @@ static void check_tree(struct model *model)
 /* A name that somebody types: mostly one that is sometimes there. */
 static void type_name(void *context, uint64_t random, char name[KEV_STALE_NAME_SIZE])
 {
-	static const char *const others[] = {"events", ".kevfs", "namespaces", "nobody"};
+	static const char *const others[] = {"events", ".kevfs", "namespaces", "nobody", "events.log",
+		"events.log.1", "events.jsonl", "events.jsonl.1"};
 	struct kev_buf out;
 
 	(void)context;
@@ -468,6 +505,9 @@ static void run(uint64_t seed, uint64_t steps)
 	assert_non_null(model);
 	model->random = seed;
 	model->world = world_create();
+	model->logs = seed % 2 == 0;
+	if (model->logs)
+		world_enable_logs(model->world, 1 << 15);
 	/* Until the first sync is complete nobody looks. */
 	world_carry(model->world, NULL, NULL);
 	model->kernel = simulated_kernel_create(model->world, seed * 7919, type_name, model);
@@ -488,6 +528,8 @@ static void run(uint64_t seed, uint64_t steps)
 	}
 	clear(model);
 	follow_all(model);
+	while (kev_tree_publish(model->world->tree, simulated_kernel_notify, model->kernel))
+		;
 	simulated_kernel_check(model->kernel);
 	check_tree(model);
 	counts = simulated_kernel_counts(model->kernel);

@@ -293,6 +293,128 @@ static void test_lookup_and_readdir_fail(void **state)
 	assert_true(n > 5);
 }
 
+static char *read_log(struct world *world, unsigned long fail, int *r)
+{
+	struct kev_entry entry = world_find(world, "/.kevfs/events.log");
+	char *text = calloc(1, entry.attr.size + 1);
+	size_t got = 0;
+
+	assert_non_null(text);
+	failed = 0;
+	fail_in = fail;
+	*r = kev_tree_read(world->tree, entry.node, 0, text, entry.attr.size, &got);
+	fail_in = 0;
+	if (*r == 0)
+		assert_int_equal(got, entry.attr.size);
+	world_forget(world, entry.node);
+	return text;
+}
+
+static size_t count_lines(struct world *world)
+{
+	size_t count = 0;
+	int r;
+	char *text = read_log(world, 0, &r);
+
+	assert_int_equal(r, 0);
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		count++;
+	free(text);
+	return count;
+}
+
+/* A line is there or not; the resync brings none back, and none twice. @return it had so many allocations */
+static bool run_logs(size_t failing, unsigned long n)
+{
+	struct world *world = world_create();
+	size_t lines = 0;
+	bool reached = false;
+
+	world_enable_logs(world, 1 << 20);
+	world_carry(world, NULL, NULL);
+	for (size_t step = 0; step < STEPS; step++) {
+		int r;
+
+		write_step(world, step);
+		failed = 0;
+		r = apply(world, step == failing ? n : 0);
+		reached |= failed != 0;
+		if (r)
+			assert_int_equal(kev_tree_resync(world->tree, NULL, NULL), 0);
+		if (step < EVENTS && !r)
+			assert_int_equal(count_lines(world), lines + 1);
+		lines = count_lines(world);
+	}
+	assert_in_range(lines, EVENTS - 1, EVENTS);
+	world_destroy(world);
+	return reached;
+}
+
+static void test_logs_fail(void **state)
+{
+	unsigned long total = 0;
+
+	(void)state;
+	for (size_t step = 0; step < STEPS; step++) {
+		unsigned long n = 1;
+
+		while (run_logs(step, n))
+			n++;
+		total += n - 1;
+	}
+	assert_true(total > 100);
+}
+
+/* The first sync's lines, without the memory for some. */
+static void test_follow_fails(void **state)
+{
+	unsigned long n = 0, hit;
+
+	(void)state;
+	do {
+		struct world *world = world_create();
+		uint64_t missing = 0;
+		int r;
+
+		world_enable_logs(world, 1 << 20);
+		for (size_t step = 0; step < STEPS; step++)
+			write_step(world, step);
+		failed = 0;
+		fail_in = ++n;
+		r = kev_tree_follow(world->tree, world->changes, &missing, NULL, NULL);
+		fail_in = 0;
+		hit = failed;
+		assert_true(r == 0 || (r == -ENOMEM && hit));
+		if (r)
+			world_follow(world, NULL, NULL);
+		if (!missing)
+			assert_int_equal(count_lines(world), EVENTS);
+		else
+			assert_true(hit);
+		world_destroy(world);
+	} while (hit);
+	assert_true(n > 50);
+}
+
+static void test_read_log_fails(void **state)
+{
+	struct world *world = world_create();
+	unsigned long n = 0;
+	int r;
+
+	(void)state;
+	world_enable_logs(world, 1 << 20);
+	for (size_t step = 0; step < STEPS; step++)
+		write_step(world, step);
+	world_carry(world, NULL, NULL);
+	do {
+		free(read_log(world, ++n, &r));
+		assert_int_equal(r, failed ? -ENOMEM : 0);
+	} while (failed);
+	assert_true(n > 5);
+	world_destroy(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +422,9 @@ int main(void)
 		cmocka_unit_test(test_apply_fails),
 		cmocka_unit_test(test_resync_fails),
 		cmocka_unit_test(test_lookup_and_readdir_fail),
+		cmocka_unit_test(test_logs_fail),
+		cmocka_unit_test(test_follow_fails),
+		cmocka_unit_test(test_read_log_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,10 @@ struct kev_event *world_make_event(struct world *world, const struct world_event
 	append_member(&text, "name", event->object, "web");
 	kev_buf_append_c(&text, "},");
 	append_member(&text, "message", event->message, "hello");
+	if (event->last_seen) {
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&event->last_seen));
+		kev_buf_printf(&text, ",\"lastTimestamp\":\"%s\"", when);
+	}
 	kev_buf_append_char(&text, '}');
 	assert_int_equal(text.error, 0);
 	assert_int_equal(kev_json_scan(world->json, kev_buf_str(&text), &error), 0);
@@ -130,6 +134,20 @@ struct kev_event *world_live(
 	return world_put(world, &event, KEV_ORIGIN_LIVE);
 }
 
+void world_follow(struct world *world, kev_tree_stale_fn *stale, void *context)
+{
+	uint64_t missing = 0;
+
+	assert_int_equal(kev_tree_follow(world->tree, world->changes, &missing, stale, context), 0);
+	assert_int_equal(missing, 0);
+}
+
+void world_enable_logs(struct world *world, uint64_t log_max)
+{
+	kev_tree_set_log_max(world->tree, log_max);
+	kev_changes_keep_lost(world->changes, 1 << 30);
+}
+
 void world_carry(struct world *world, kev_tree_stale_fn *stale, void *context)
 {
 	struct kev_change changes[16];
@@ -140,7 +158,7 @@ void world_carry(struct world *world, kev_tree_stale_fn *stale, void *context)
 		resync = false;
 		count = kev_changes_take(world->changes, changes, KEV_ARRAY_LEN(changes), 0, &resync);
 		if (resync)
-			assert_int_equal(kev_tree_resync(world->tree, stale, context), 0);
+			world_follow(world, stale, context);
 		assert_int_equal(kev_tree_apply(world->tree, changes, count, stale, context), 0);
 		for (size_t i = 0; i < count; i++)
 			kev_change_fini(&changes[i]);

@@ -33,7 +33,8 @@ int world_teardown(void **state);
 struct world_event {
 	struct kev_str namespace_, name, uid, resource_version, api_version, kind, object_namespace, object,
 		message;
-	int64_t written; /* creationTimestamp, seconds */
+	int64_t written;   /* creationTimestamp, seconds */
+	int64_t last_seen; /* lastTimestamp, seconds; 0: none */
 };
 
 /* @return new */
@@ -45,6 +46,12 @@ struct kev_event *world_put(struct world *world, const struct world_event *event
 /* Put a live event of a pod, of that namespace, object and name. */
 struct kev_event *world_live(
 	struct world *world, const char *namespace_, const char *object, const char *name);
+
+/* Let there be logs, before anything else. */
+void world_enable_logs(struct world *world, uint64_t log_max);
+
+/* What is due at a resync. */
+void world_follow(struct world *world, kev_tree_stale_fn *stale, void *context);
 
 /* Carry the journal over into the tree. */
 void world_carry(struct world *world, kev_tree_stale_fn *stale, void *context);
