@@ -214,6 +214,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 		return -ENOMEM;
 	kev_tree_set_log_max(app->tree, app->options.log_max);
 	kev_changes_keep_lost(app->changes, app->options.log_max ? LOST_BYTES_MAX : 0);
+	kev_store_set_retain(app->store, &app->options.retain);
 	feed.store = app->store;
 	if (app->cluster)
 		return kev_feed_create(&feed, &app->feed, error);

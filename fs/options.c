@@ -14,7 +14,7 @@
 
 /* What the logs may hold, two of each: a busy cluster's half hour. */
 #define LOG_MAX (64ULL << 20)
-#define SIZE_LIMIT (1ULL << 50)
+#define LOG_LIMIT (1ULL << 50)
 
 /* Digits behind the point of a replay's speed, and the highest speed. */
 #define REPLAY_PLACES 6
@@ -163,30 +163,78 @@ static int set_replay(
 	return 0;
 }
 
-/* Bytes, with a unit: 4096, 64K, 64M, 2G. */
-static int parse_size(const char *value, uint64_t *out)
+/* A limit's unit, and where its value goes. */
+struct unit {
+	char letter;
+	uint64_t factor, max; /* max: of the number before it */
+	enum { UNIT_AGE, UNIT_BYTES, UNIT_COUNT } what;
+};
+
+static const struct unit retain_units[] = {
+	{'s', KEV_NS_PER_SEC, 3153600000, UNIT_AGE}, /* a hundred years */
+	{'m', 60 * KEV_NS_PER_SEC, 52560000, UNIT_AGE},
+	{'h', 3600 * KEV_NS_PER_SEC, 876000, UNIT_AGE},
+	{'d', 86400 * KEV_NS_PER_SEC, 36500, UNIT_AGE},
+	{'K', 1ULL << 10, 1ULL << 40, UNIT_BYTES},
+	{'M', 1ULL << 20, 1ULL << 30, UNIT_BYTES},
+	{'G', 1ULL << 30, 1ULL << 20, UNIT_BYTES},
+	{'T', 1ULL << 40, 1ULL << 10, UNIT_BYTES},
+};
+
+static const struct unit *find_unit(char letter)
 {
-	static const char units[] = "KMG";
+	for (size_t i = 0; i < KEV_ARRAY_LEN(retain_units); i++) {
+		if (retain_units[i].letter == letter)
+			return &retain_units[i];
+	}
+	return NULL;
+}
+
+/* Each kind of limit has a place of its own: all hold. */
+static int set_retain(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	static const struct unit plain = {'\0', 1, 1000000000, UNIT_COUNT};
 	struct kev_str digits = kev_str_c(value);
-	const char *unit = digits.len ? strchr(units, digits.data[digits.len - 1]) : NULL;
-	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	const struct unit *unit = digits.len ? find_unit(value[digits.len - 1]) : NULL;
 	uint64_t number = 0;
 
 	if (unit)
 		digits.len--;
-	if (kev_num_parse_u64(digits, (uint64_t)SIZE_LIMIT >> shift, &number) != 0)
+	else
+		unit = &plain;
+	if (kev_num_parse_u64(digits, unit->max, &number) != 0 || number == 0) {
+		kev_error_set(error,
+			"-o %s=%s: not a time such as 24h or 7d, a size such as 500M, or a number of events",
+			row->name, value);
 		return -EINVAL;
-	*out = number << shift;
+	}
+	if (unit->what == UNIT_AGE)
+		options->retain.age = (int64_t)(number * unit->factor);
+	else if (unit->what == UNIT_BYTES)
+		options->retain.bytes = number * unit->factor;
+	else
+		options->retain.count = number;
 	return 0;
 }
 
 static int set_log_max(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
-	if (parse_size(value, &options->log_max) == 0)
-		return 0;
-	kev_error_set(error, "-o %s=%s: not a size such as 65536, 512K, 64M or 1G, or 0", row->name, value);
-	return -EINVAL;
+	struct kev_str digits = kev_str_c(value);
+	const struct unit *unit = digits.len ? find_unit(value[digits.len - 1]) : NULL;
+	uint64_t number = 0;
+
+	if (unit)
+		digits.len--;
+	if ((unit && unit->what != UNIT_BYTES) ||
+		kev_num_parse_u64(digits, unit ? unit->max : LOG_LIMIT, &number) != 0) {
+		kev_error_set(
+			error, "-o %s=%s: not a size such as 65536, 512K, 64M or 1G, or 0", row->name, value);
+		return -EINVAL;
+	}
+	options->log_max = number * (unit ? unit->factor : 1);
+	return 0;
 }
 
 static int set_log_level(
@@ -299,6 +347,8 @@ static const struct row rows[] = {
 	{"delay_sync", NULL, set_delay_sync, "mount at once; requests wait for the first sync"},
 	{"replay", "SPEED", set_replay, "play a recording: 1 as it happened, 10 ten times as fast"},
 	{"log_max", "SIZE", set_log_max, "rotate the logs after that much, 0: no logs (64M)"},
+	{"retain", "LIMIT", set_retain,
+		"keep what the server no longer has: 24h, 7d, 500M, 1000 events; repeated: all hold"},
 	{"log_level", "LEVEL", set_log_level, "error, warning (the default), info or debug"},
 	{"uid", "N", set_uid, "owner of all files (who mounts)"},
 	{"gid", "N", set_gid, "group of all files (who mounts)"},

@@ -10,6 +10,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
 #include "kevfs/base/log.h"
+#include "kevfs/store/retained.h"
 
 /** -o replay=1 */
 #define KEV_OPTIONS_REPLAY_ONE 1000000U
@@ -35,6 +36,7 @@ struct kev_options {
 	bool delay_sync;
 	uint64_t replay; /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
 	uint64_t log_max; /**< bytes; 0: no logs */
+	struct kev_retain retain;
 	enum kev_log_level log_level;
 	uid_t uid;
 	gid_t gid;

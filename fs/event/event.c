@@ -39,7 +39,8 @@ struct kev_event {
 	int64_t mtime;
 	int64_t written;
 	int64_t last_seen;
-	int64_t ctime; /* not before it is published: then immutable like everything else */
+	int64_t ctime;        /* not before it is published: then immutable like everything else */
+	_Atomic int64_t gone; /* the one exception */
 	char bytes[];
 };
 
@@ -344,6 +345,16 @@ int64_t kev_event_ctime(const struct kev_event *event)
 void kev_event_set_ctime(struct kev_event *event, int64_t ctime)
 {
 	event->ctime = ctime;
+}
+
+int64_t kev_event_gone(const struct kev_event *event)
+{
+	return atomic_load_explicit(&event->gone, memory_order_relaxed);
+}
+
+void kev_event_set_gone(struct kev_event *event, int64_t gone)
+{
+	atomic_store_explicit(&event->gone, gone, memory_order_relaxed);
 }
 
 size_t kev_event_size(const struct kev_event *event)

@@ -1,60 +1,19 @@
 #include "kevfs/store/store.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kevfs/base/buf.h"
-#include "kevfs/base/defs.h"
-#include "kevfs/base/hash.h"
-#include "kevfs/base/num.h"
-#include "kevfs/store/table.h"
+#include "internal.h"
 
-/* Deletions that the end of a relist hands to the journal at once. */
+#include "kevfs/base/defs.h"
+#include "kevfs/base/num.h"
+
+/* Deletions that the end of a relist, or time, hands to the journal at once. */
 #define SWEEP_BATCH 64
 
-#define SCOPE_COUNT (KEV_SCOPE_NAMESPACES + 1)
-
-/*
- * There may be a million events and 150,000 pods, so an entry is small: of an event a slot in the table (its
- * key stands in the event), of a pod one more allocation with both names in it.
- */
-struct kev_store {
-	const struct kev_clock *clock;
-	struct kev_changes *changes;
-	struct kev_hash_key random;
-
-	pthread_mutex_t lock;                  /* protects everything below; a leaf */
-	struct kev_table *tables[SCOPE_COUNT]; /* struct kev_event (a reference), struct object (owned) */
-	uint64_t event_bytes;
-	struct kev_kinds *kinds; /* a reference */
-	int64_t last_ctime;      /* the latest ctime given */
-	uint32_t generation;     /* relists begun; each slot's mark says when it was last put */
-};
-
-/* A pod or a namespace (without a namespace). The names' bytes stand in text, one behind the other. */
-struct object {
-	uint32_t created; /* seconds since the epoch */
-	uint16_t namespace_len, name_len;
-	char text[];
-};
-
-/* What a slot is found by. */
-struct key {
-	struct kev_str namespace_, name;
-};
-
-static struct key event_key(const struct kev_event *event)
-{
-	return (struct key){kev_event_namespace(event), kev_event_name(event)};
-}
-
-static struct key object_key(const struct object *object)
-{
-	return (struct key){{object->text, object->namespace_len},
-		{object->text + object->namespace_len, object->name_len}};
-}
+/* Namespaces of which pods were listed are remembered up to so many bytes of names. */
+#define LISTED_MAX (1U << 20)
 
 static bool same_key(const struct key *a, const struct key *b)
 {
@@ -93,6 +52,8 @@ struct kev_store *kev_store_create(const struct kev_clock *clock, struct kev_cha
 	store->clock = clock;
 	store->changes = changes;
 	store->random = kev_hash_random_key();
+	kev_retained_init(&store->retained);
+	kev_buf_init(&store->pods_lists, LISTED_MAX);
 	pthread_mutex_init(&store->lock, NULL);
 	for (int i = 0; i < SCOPE_COUNT; i++) {
 		store->tables[i] = kev_table_create(i == KEV_SCOPE_EVENTS ? match_event : match_object);
@@ -117,9 +78,18 @@ void kev_store_destroy(struct kev_store *store)
 			free_entry((enum kev_scope_kind)i, slot->entry);
 		kev_table_destroy(store->tables[i]);
 	}
+	kev_retained_fini(&store->retained);
+	kev_buf_fini(&store->pods_lists);
 	kev_kinds_unref(store->kinds);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
+}
+
+void kev_store_set_retain(struct kev_store *store, const struct kev_retain *retain)
+{
+	pthread_mutex_lock(&store->lock);
+	store->retain = *retain;
+	pthread_mutex_unlock(&store->lock);
 }
 
 static uint32_t hash_of(const struct kev_store *store, const struct key *key)
@@ -164,6 +134,27 @@ static int64_t choose_ctime_locked(const struct kev_store *store, const struct k
 	return now > store->last_ctime ? now : store->last_ctime + 1;
 }
 
+/* What is retained is there again, or makes room. @return it was gone since then; 0: it was there */
+static int64_t regain_locked(struct kev_store *store, struct kev_event *event)
+{
+	int64_t gone = kev_event_gone(event);
+
+	if (gone)
+		kev_retained_remove(&store->retained, event);
+	return gone;
+}
+
+/* The revision is there already. @return 0 where it was gone, and change says that it no longer is; else
+ * -EALREADY */
+static int put_again_locked(struct kev_store *store, struct kev_event *event, struct kev_change *change)
+{
+	if (!regain_locked(store, event))
+		return -EALREADY;
+	change->kind = KEV_CHANGE_GONE;
+	change->event = kev_event_ref(event);
+	return 0;
+}
+
 /* Replace or insert the event that change.event is. @return 0, -ENOMEM, or -EALREADY: it was there */
 static int put_event_locked(struct kev_store *store, enum kev_origin origin, struct kev_change *change)
 {
@@ -178,7 +169,7 @@ static int put_event_locked(struct kev_store *store, enum kev_origin origin, str
 		old = slot->entry;
 		slot->mark = store->generation;
 		if (kev_event_same(old, event))
-			return -EALREADY;
+			return put_again_locked(store, old, change);
 	} else if (kev_table_reserve(table) != 0) {
 		return -ENOMEM;
 	}
@@ -186,10 +177,12 @@ static int put_event_locked(struct kev_store *store, enum kev_origin origin, str
 	if (ctime > store->last_ctime)
 		store->last_ctime = ctime;
 	kev_event_set_ctime(event, ctime);
-	if (slot)
+	if (slot) {
+		(void)regain_locked(store, old);
 		slot->entry = kev_event_ref(event);
-	else
+	} else {
 		kev_table_insert(table, hash, kev_event_ref(event), store->generation);
+	}
 	store->event_bytes += kev_event_size(event);
 	store->event_bytes -= old ? kev_event_size(old) : 0;
 	change->old = old;
@@ -205,10 +198,10 @@ int kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_ori
 	pthread_mutex_lock(&store->lock);
 	r = put_event_locked(store, origin, &change);
 	pthread_mutex_unlock(&store->lock);
-	if (r) {
+	if (r || change.kind == KEV_CHANGE_GONE)
 		kev_event_unref(event);
+	if (r)
 		return r == -EALREADY ? 0 : r;
-	}
 	kev_changes_append(store->changes, &change);
 	return 0;
 }
@@ -316,45 +309,129 @@ int kev_store_put_namespace(struct kev_store *store, struct kev_str name, int64_
 	return put_object(store, KEV_SCOPE_NAMESPACES, &key, created);
 }
 
-/* Take the slot's entry out. The caller hands it to append_deleted(). */
-static void *remove_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_table_slot *slot)
-{
-	void *entry = slot->entry;
+/* What is no longer there, until the journal is told. */
+struct loss {
+	struct kev_change change; /* of an event; owns its reference */
+	struct object *object;    /* a pod or a namespace, owned */
+};
 
-	kev_table_remove(store->tables[kind], slot);
-	if (kind == KEV_SCOPE_EVENTS)
-		store->event_bytes -= kev_event_size(entry);
-	return entry;
+static bool was_listed_locked(const struct kev_store *store, struct kev_str namespace_)
+{
+	const struct kev_buf *lists = &store->pods_lists;
+	size_t at = 0;
+
+	if (store->pods_listed)
+		return true;
+	while (at < lists->len) {
+		struct kev_str one = kev_str_c(lists->data + at);
+
+		if (kev_str_eq(one, namespace_))
+			return true;
+		at += one.len + 1;
+	}
+	return false;
 }
 
-static void append_deleted(
-	struct kev_store *store, enum kev_scope_kind kind, void *entry /* taken */, int64_t when)
+/* The pods of a namespace, or (empty) of all, are known from now on. */
+static void note_listed_locked(struct kev_store *store, struct kev_str namespace_)
 {
-	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .when = when};
+	if (!namespace_.len)
+		store->pods_listed = true;
+	if (was_listed_locked(store, namespace_))
+		return;
+	/* What does not fit remains unknown. */
+	if (kev_buf_reserve(&store->pods_lists, namespace_.len + 1) != 0)
+		return;
+	kev_buf_append_str(&store->pods_lists, namespace_);
+	kev_buf_append_char(&store->pods_lists, '\0');
+}
 
+static enum kev_object_state object_state_locked(const struct kev_store *store, const struct kev_event *event)
+{
+	struct key key = {kev_event_object_namespace(event), kev_event_object_name(event)};
+	struct kev_str version = kev_event_object_api_version(event);
+
+	if (!kev_str_eq(kev_event_object_kind(event), KEV_STR("Pod")) ||
+		(version.len && !kev_str_eq(version, KEV_STR("v1"))))
+		return KEV_OBJECT_UNKNOWN;
+	if (!key.namespace_.len)
+		key.namespace_ = kev_event_namespace(event);
+	if (kev_table_find(store->tables[KEV_SCOPE_PODS], hash_of(store, &key), &key))
+		return KEV_OBJECT_THERE;
+	return was_listed_locked(store, key.namespace_) ? KEV_OBJECT_MISSING : KEV_OBJECT_UNKNOWN;
+}
+
+/* Take an event out of the table. @return the change that says so */
+static struct kev_change remove_event_locked(
+	struct kev_store *store, struct kev_table_slot *slot, int64_t when)
+{
+	struct kev_event *event = slot->entry;
+
+	kev_table_remove(store->tables[KEV_SCOPE_EVENTS], slot);
+	store->event_bytes -= kev_event_size(event);
+	return (struct kev_change){
+		.kind = KEV_CHANGE_EVENT, .old = event, .gone = regain_locked(store, event), .when = when};
+}
+
+/* The server no longer has what stands in the slot. @return it was taken out: the slot holds another now */
+static bool lose_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_table_slot *slot,
+	int64_t when, struct loss *loss)
+{
+	struct kev_event *event = slot->entry;
+
+	*loss = (struct loss){.object = NULL};
+	if (kind != KEV_SCOPE_EVENTS) {
+		loss->object = slot->entry;
+		kev_table_remove(store->tables[kind], slot);
+		return true;
+	}
+	/* Without memory to retain it, it goes as if nothing were retained. */
+	if (!kev_retain_any(&store->retain) || kev_retained_add(&store->retained, event, when) != 0) {
+		loss->change = remove_event_locked(store, slot, when);
+		return true;
+	}
+	loss->change = (struct kev_change){.kind = KEV_CHANGE_GONE,
+		.event = kev_event_ref(event),
+		.gone = kev_event_gone(event),
+		.object = object_state_locked(store, event),
+		.when = when};
+	return false;
+}
+
+/* Is it retained, and so lost already? */
+static bool is_lost(enum kev_scope_kind kind, const struct kev_table_slot *slot)
+{
+	return kind == KEV_SCOPE_EVENTS && kev_event_gone(slot->entry) != 0;
+}
+
+static void append_loss(
+	struct kev_store *store, enum kev_scope_kind kind, struct loss *loss /* taken */, int64_t when)
+{
 	if (kind == KEV_SCOPE_EVENTS) {
-		change.old = entry;
-		kev_changes_append(store->changes, &change);
+		kev_changes_append(store->changes, &loss->change);
 		return;
 	}
-	append_object(store, kind, entry, false, when);
-	free(entry);
+	append_object(store, kind, loss->object, false, when);
+	free(loss->object);
 }
 
 static void delete_key(struct kev_store *store, enum kev_scope_kind kind, const struct key *key)
 {
+	int64_t now = kev_clock_realtime(store->clock);
 	struct kev_table_slot *slot;
-	void *entry = NULL;
+	struct loss loss;
+	bool lost = false;
 
 	pthread_mutex_lock(&store->lock);
 	slot = kev_table_find(store->tables[kind], hash_of(store, key), key);
-	if (slot) {
-		entry = remove_locked(store, kind, slot);
-		kev_table_shrink(store->tables[kind]);
+	if (slot && !is_lost(kind, slot)) {
+		lost = true;
+		if (lose_locked(store, kind, slot, now, &loss))
+			kev_table_shrink(store->tables[kind]);
 	}
 	pthread_mutex_unlock(&store->lock);
-	if (entry)
-		append_deleted(store, kind, entry, kev_clock_realtime(store->clock));
+	if (lost)
+		append_loss(store, kind, &loss, now);
 }
 
 void kev_store_delete(struct kev_store *store, struct kev_str namespace_, struct kev_str name)
@@ -388,9 +465,9 @@ uint32_t kev_store_relist_begin(struct kev_store *store)
 	return generation;
 }
 
-/* Take at most SWEEP_BATCH entries out that the relist did not see. @return how many */
+/* Lose at most SWEEP_BATCH entries that the relist did not see. @return how many */
 static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_,
-	uint32_t begun, size_t *position, void *removed[SWEEP_BATCH])
+	uint32_t begun, int64_t when, size_t *position, struct loss losses[SWEEP_BATCH])
 {
 	struct kev_table_slot *slot;
 	size_t count = 0;
@@ -399,13 +476,13 @@ static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, st
 		struct key key;
 
 		/* Whatever is put is marked with the latest relist of any scope. */
-		if (slot->mark >= begun)
+		if (slot->mark >= begun || is_lost(kind, slot))
 			continue;
 		key = kind == KEV_SCOPE_EVENTS ? event_key(slot->entry) : object_key(slot->entry);
 		if (namespace_.len && !kev_str_eq(key.namespace_, namespace_))
 			continue;
-		removed[count++] = remove_locked(store, kind, slot);
-		--*position;
+		if (lose_locked(store, kind, slot, when, &losses[count++]))
+			--*position;
 	}
 	return count;
 }
@@ -413,20 +490,61 @@ static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, st
 void kev_store_relist_end(
 	struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_, uint32_t begun)
 {
-	void *removed[SWEEP_BATCH];
+	struct loss losses[SWEEP_BATCH];
 	size_t position = 0, count;
 
 	/* In batches: the lock is not held while the journal is written. Nobody else writes meanwhile. */
 	do {
+		int64_t now = kev_clock_realtime(store->clock);
+
 		pthread_mutex_lock(&store->lock);
-		count = sweep_locked(store, kind, namespace_, begun, &position, removed);
+		count = sweep_locked(store, kind, namespace_, begun, now, &position, losses);
 		pthread_mutex_unlock(&store->lock);
 		for (size_t i = 0; i < count; i++)
-			append_deleted(store, kind, removed[i], kev_clock_realtime(store->clock));
+			append_loss(store, kind, &losses[i], now);
 	} while (count == SWEEP_BATCH);
 	pthread_mutex_lock(&store->lock);
+	if (kind == KEV_SCOPE_PODS)
+		note_listed_locked(store, namespace_);
 	kev_table_shrink(store->tables[kind]);
 	pthread_mutex_unlock(&store->lock);
+}
+
+/* Delete at most SWEEP_BATCH events that were retained. @return how many */
+static size_t expire_locked(struct kev_store *store, int64_t now, struct loss losses[SWEEP_BATCH])
+{
+	struct kev_event *event;
+	size_t count = 0;
+
+	while (count < SWEEP_BATCH && (event = kev_retained_overdue(&store->retained, &store->retain, now))) {
+		const struct key key = event_key(event);
+
+		/* What is retained is in the table: it leaves both together. */
+		losses[count++].change = remove_event_locked(store,
+			kev_table_find(store->tables[KEV_SCOPE_EVENTS], hash_of(store, &key), &key), now);
+	}
+	if (count)
+		kev_table_shrink(store->tables[KEV_SCOPE_EVENTS]);
+	return count;
+}
+
+int64_t kev_store_expire(struct kev_store *store)
+{
+	struct loss losses[SWEEP_BATCH];
+	int64_t wait;
+	size_t count;
+
+	do {
+		int64_t now = kev_clock_realtime(store->clock);
+
+		pthread_mutex_lock(&store->lock);
+		count = expire_locked(store, now, losses);
+		wait = kev_retained_wait(&store->retained, &store->retain, now);
+		pthread_mutex_unlock(&store->lock);
+		for (size_t i = 0; i < count; i++)
+			append_loss(store, KEV_SCOPE_EVENTS, &losses[i], now);
+	} while (count == SWEEP_BATCH);
+	return wait;
 }
 
 void kev_store_set_kinds(struct kev_store *store, struct kev_kinds *kinds)
@@ -456,101 +574,8 @@ void kev_store_counts(struct kev_store *store, struct kev_store_counts *out)
 	*out = (struct kev_store_counts){.events = kev_table_count(store->tables[KEV_SCOPE_EVENTS]),
 		.pods = kev_table_count(store->tables[KEV_SCOPE_PODS]),
 		.namespaces = kev_table_count(store->tables[KEV_SCOPE_NAMESPACES]),
-		.event_bytes = store->event_bytes};
+		.retained = store->retained.live,
+		.event_bytes = store->event_bytes,
+		.retained_bytes = store->retained.bytes};
 	pthread_mutex_unlock(&store->lock);
-}
-
-/* What the store held at one moment. */
-struct snapshot {
-	struct kev_event **events; /* references */
-	size_t count;
-	struct kev_buf objects[SCOPE_COUNT]; /* struct object, packed, each at a multiple of its alignment */
-};
-
-static void snapshot_fini(struct snapshot *snapshot)
-{
-	for (size_t i = 0; i < snapshot->count; i++)
-		kev_event_unref(snapshot->events[i]);
-	free(snapshot->events);
-	for (int i = 0; i < SCOPE_COUNT; i++)
-		kev_buf_fini(&snapshot->objects[i]);
-}
-
-/* Bytes that an object takes in a snapshot. */
-static size_t packed_size(const struct object *object)
-{
-	size_t size = sizeof(*object) + object->namespace_len + object->name_len;
-
-	return (size + _Alignof(struct object) - 1) & ~(_Alignof(struct object) - 1);
-}
-
-static int copy_objects_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_buf *out)
-{
-	struct kev_table_slot *slot;
-	size_t position = 0;
-
-	while ((slot = kev_table_next(store->tables[kind], &position))) {
-		const struct object *object = slot->entry;
-		size_t size = sizeof(*object) + object->namespace_len + object->name_len;
-
-		kev_buf_append(out, object, size);
-		kev_buf_append_fill(out, '\0', packed_size(object) - size);
-	}
-	return out->error;
-}
-
-static int snapshot_take_locked(struct kev_store *store, struct snapshot *snapshot)
-{
-	struct kev_table *table = store->tables[KEV_SCOPE_EVENTS];
-	struct kev_table_slot *slot;
-	size_t position = 0;
-
-	snapshot->events = calloc(kev_table_count(table) + 1, sizeof(struct kev_event *));
-	if (!snapshot->events)
-		return -ENOMEM;
-	while ((slot = kev_table_next(table, &position)))
-		snapshot->events[snapshot->count++] = kev_event_ref(slot->entry);
-	if (copy_objects_locked(store, KEV_SCOPE_PODS, &snapshot->objects[KEV_SCOPE_PODS]) ||
-		copy_objects_locked(store, KEV_SCOPE_NAMESPACES, &snapshot->objects[KEV_SCOPE_NAMESPACES]))
-		return -ENOMEM;
-	return 0;
-}
-
-static int visit_objects(
-	const struct kev_buf *objects, enum kev_scope_kind kind, const struct kev_store_visitor *visitor)
-{
-	int r = 0;
-
-	for (size_t at = 0; at < objects->len && !r;) {
-		const struct object *object = (const void *)(objects->data + at);
-		const struct key key = object_key(object);
-		int64_t created = object->created * KEV_NS_PER_SEC;
-
-		if (kind == KEV_SCOPE_PODS && visitor->pod)
-			r = visitor->pod(visitor->context, key.namespace_, key.name, created);
-		else if (kind == KEV_SCOPE_NAMESPACES && visitor->namespace_)
-			r = visitor->namespace_(visitor->context, key.name, created);
-		at += packed_size(object);
-	}
-	return r;
-}
-
-int kev_store_walk(struct kev_store *store, const struct kev_store_visitor *visitor)
-{
-	struct snapshot snapshot = {.events = NULL};
-	int r;
-
-	for (int i = 0; i < SCOPE_COUNT; i++)
-		kev_buf_init(&snapshot.objects[i], SIZE_MAX);
-	pthread_mutex_lock(&store->lock);
-	r = snapshot_take_locked(store, &snapshot);
-	pthread_mutex_unlock(&store->lock);
-	for (size_t i = 0; i < snapshot.count && !r && visitor->event; i++)
-		r = visitor->event(visitor->context, snapshot.events[i]);
-	if (!r)
-		r = visit_objects(&snapshot.objects[KEV_SCOPE_PODS], KEV_SCOPE_PODS, visitor);
-	if (!r)
-		r = visit_objects(&snapshot.objects[KEV_SCOPE_NAMESPACES], KEV_SCOPE_NAMESPACES, visitor);
-	snapshot_fini(&snapshot);
-	return r;
 }

@@ -74,6 +74,8 @@ static int change(struct kev_edit *edit, const struct kev_change *change)
 			change->created, change->present);
 	case KEV_CHANGE_NAMESPACE:
 		return kev_edit_namespace(edit, kev_str_c(change->name), change->created, change->present);
+	case KEV_CHANGE_GONE:
+		break; /* it stays where it is */
 	}
 	return 0;
 }

@@ -80,6 +80,7 @@ static int load(
 	else if (!r)
 		r = load_list(source, recorded, path, error);
 	kev_recorded_destroy(recorded);
+	(void)kev_store_expire(store);
 	return r;
 }
 

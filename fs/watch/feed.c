@@ -44,6 +44,7 @@ struct kev_feed {
 	size_t unsettled;   /* watchers whose first list is not complete */
 	int64_t since;      /* when the thread started */
 	int64_t hold_until; /* while events wait for an answer; INT64_MAX if none does */
+	int64_t expire_at;  /* when what is retained is looked at next */
 	int64_t progress_behind;
 	int failure; /* of the first sync, for good */
 	struct kev_error why;
@@ -191,7 +192,7 @@ int kev_feed_create(const struct kev_feed_config *config, struct kev_feed **out,
 		return -ENOMEM;
 	feed->config = *config;
 	feed->random = kev_hash_random_key();
-	feed->hold_until = INT64_MAX;
+	feed->hold_until = feed->expire_at = INT64_MAX;
 	atomic_init(&feed->stopping, false);
 	r = set_up(feed, error);
 	if (r) {
@@ -237,6 +238,14 @@ static void time_out(struct kev_feed *feed)
 			feed->config.cluster->server, feed->config.sync_timeout);
 }
 
+/* What is retained is let go by the wall clock; it may be set, so this looks anew each time. */
+static void expire(struct kev_feed *feed, int64_t at)
+{
+	int64_t wait = kev_store_expire(feed->config.store);
+
+	feed->expire_at = wait < INT64_MAX - at ? at + wait : INT64_MAX;
+}
+
 static void tick(struct kev_feed *feed, int64_t at)
 {
 	for (size_t i = 0; i < feed->watcher_count; i++)
@@ -246,6 +255,7 @@ static void tick(struct kev_feed *feed, int64_t at)
 		release(feed);
 	if (at >= sync_deadline(feed) && !feed->failure)
 		time_out(feed);
+	expire(feed, at);
 }
 
 static void tell_progress(struct kev_feed *feed, int64_t at)
@@ -290,7 +300,7 @@ static int sleep_ms(const struct kev_feed *feed, int64_t at)
 {
 	int64_t next = at + SLEEP_MAX_MS * KEV_NS_PER_MS;
 	const int64_t others[] = {
-		feed->hold_until, kev_kind_watch_deadline(feed->kinds), sync_deadline(feed)};
+		feed->hold_until, feed->expire_at, kev_kind_watch_deadline(feed->kinds), sync_deadline(feed)};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++)
 		next = others[i] < next ? others[i] : next;

@@ -285,7 +285,9 @@ static int play_line(
 		return r;
 	if (!sleep_until(replay, due(replay, &line)))
 		return -ECANCELED;
-	return kev_recorded_apply(replay->recorded, KEV_ORIGIN_LIVE);
+	r = kev_recorded_apply(replay->recorded, KEV_ORIGIN_LIVE);
+	(void)kev_store_expire(replay->config.store);
+	return r;
 }
 
 static void *run(void *context)

@@ -10,9 +10,9 @@
 #include "kevfs/event/json.h"
 
 /**
- * One revision of one Kubernetes Event: immutable once it is published, shared by reference counts, from any
- * thread. Every kev_str it gives out is borrowed for as long as the caller's reference. The strings are the
- * API's own: any byte can stand in them.
+ * One revision of one Kubernetes Event: immutable once it is published (but for one mark,
+ * kev_event_set_gone()), shared by reference counts, from any thread. Every kev_str it gives out is borrowed
+ * for as long as the caller's reference. The strings are the API's own: any byte can stand in them.
  */
 struct kev_event;
 
@@ -81,6 +81,15 @@ int64_t kev_event_ctime(const struct kev_event *event);
 
 /** Set the ctime. Only the store does this, before it publishes the event. */
 void kev_event_set_ctime(struct kev_event *event, int64_t ctime);
+
+/**
+ * When it was found that the server no longer has this event, ns since the epoch; 0: it is there, as far as
+ * is known. The one thing about an event that changes: it may be asked and set by different threads.
+ */
+int64_t kev_event_gone(const struct kev_event *event);
+
+/** Mark it as gone, or (0) take the mark away. Only the store does this. */
+void kev_event_set_gone(struct kev_event *event, int64_t gone);
 
 /** Length of what `kubectl get event NAME -o json` prints, in bytes. */
 size_t kev_event_size(const struct kev_event *event);

@@ -13,18 +13,29 @@ enum kev_change_kind {
 	KEV_CHANGE_EVENT,     /**< old and event say which: created (no old), updated, deleted (no event) */
 	KEV_CHANGE_POD,       /**< a pod came to be, or ended (present) */
 	KEV_CHANGE_NAMESPACE, /**< a namespace came to be, or ended */
+	KEV_CHANGE_GONE, /**< the server no longer has event, which is retained (gone); or has it again */
+};
+
+/** What is known of an event's involved object. */
+enum kev_object_state {
+	KEV_OBJECT_UNKNOWN, /**< no pod, or pods may not be listed */
+	KEV_OBJECT_THERE,   /**< a pod, and there is one of its name */
+	KEV_OBJECT_MISSING, /**< a pod, and there is none of its name */
 };
 
 /** One change, in the order in which the store made them. Owns its references and strings. */
 struct kev_change {
 	enum kev_change_kind kind;
 	struct kev_event *old;   /**< the revision that went, or NULL */
-	struct kev_event *event; /**< the revision that came, or NULL */
+	struct kev_event *event; /**< the revision that came, or NULL; the one that is GONE */
 	char *namespace_;        /**< of a pod; NUL-terminated, owned */
 	char *name;              /**< of a pod or a namespace; NUL-terminated, owned */
 	int64_t created;         /**< creationTimestamp of that pod or namespace, ns; 0 unknown */
 	bool present;            /**< that pod or namespace is there now */
-	int64_t when;            /**< realtime ns at which the store made the change */
+	int64_t gone; /**< of GONE: when it was missed, realtime ns; 0: it is there again. Of an EVENT that
+			 was deleted: it had been gone since; 0: it was there */
+	enum kev_object_state object; /**< of GONE: whether its involved object was there then */
+	int64_t when;                 /**< realtime ns at which the store made the change */
 };
 
 /** Release what a change owns. */

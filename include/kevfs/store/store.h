@@ -10,21 +10,28 @@
 #include "kevfs/event/event.h"
 #include "kevfs/store/changes.h"
 #include "kevfs/store/kinds.h"
+#include "kevfs/store/retained.h"
 
 /**
  * What the cluster holds as far as kevfs knows: events by (namespace, name), pods, namespaces, kinds. Written
  * by the watches, followed through its journal.
  *
- * One thread at a time writes (put, delete, relist, set_kinds): the feed's, or the replay's. So the journal
- * tells what happened in the order in which it happened, although it is appended to after the store's lock
- * was given back: locks are leaves. Everything else may be called from any thread. Nothing waits for anything
- * but the store's lock.
+ * One thread at a time writes (put, delete, relist, expire, set_kinds): the feed's, or the replay's. So the
+ * journal tells what happened in the order in which it happened, although it is appended to after the store's
+ * lock was given back: locks are leaves. Everything else may be called from any thread. Nothing waits for
+ * anything but the store's lock.
  */
 struct kev_store;
 
 /** Both borrowed; must outlive the store. @return new, or NULL on ENOMEM */
 struct kev_store *kev_store_create(const struct kev_clock *clock, struct kev_changes *changes);
 void kev_store_destroy(struct kev_store *store);
+
+/**
+ * From now on an event that the server no longer has stays, marked (kev_event_gone()), until a limit is
+ * passed. Called before anything is put.
+ */
+void kev_store_set_retain(struct kev_store *store, const struct kev_retain *retain);
 
 /** How an event reached us: decides its ctime. */
 enum kev_origin {
@@ -42,13 +49,15 @@ enum kev_origin {
 /**
  * Put a revision in place of the one that has its namespace and name, also where its resourceVersion is a
  * lower one (a restored etcd goes back). If it is the same revision (kev_event_same) nothing happens but that
- * it is marked as seen by a relist. Sets the event's ctime, publishes it, appends to the journal.
+ * it is marked as seen by a relist, and, where it was gone, that it is there again. Sets the event's ctime,
+ * publishes it, appends to the journal.
  * @return 0 or -ENOMEM (the store is then unchanged)
  */
 int kev_store_put(struct kev_store *store, struct kev_event *event /* taken in any case */,
 	enum kev_origin origin) KEV_MUST_USE;
 
-/** Remove an event by its name; nothing where there is none. */
+/** The server no longer has the event of that name: remove or, with kev_store_set_retain(), mark it. Nothing
+ * where there is none, or where it is gone already. */
 void kev_store_delete(struct kev_store *store, struct kev_str namespace_, struct kev_str name);
 
 /** A pod's or a namespace's name may be this long. */
@@ -72,8 +81,8 @@ enum kev_scope_kind { KEV_SCOPE_EVENTS, KEV_SCOPE_PODS, KEV_SCOPE_NAMESPACES };
 
 /**
  * A relist as a diff: begin, put everything that the list holds, end: what was not put since begin and lies
- * within the scope is deleted. A list that breaks off is simply never ended. Relists of different scopes may
- * overlap in time.
+ * within the scope is deleted, or marked. A list that breaks off is simply never ended. Relists of different
+ * scopes may overlap in time.
  * @return what to give to kev_store_relist_end()
  */
 uint32_t kev_store_relist_begin(struct kev_store *store) KEV_MUST_USE;
@@ -81,6 +90,13 @@ uint32_t kev_store_relist_begin(struct kev_store *store) KEV_MUST_USE;
 /** @param namespace_  only this namespace's; empty means all (of EVENTS and PODS) */
 void kev_store_relist_end(
 	struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_, uint32_t begun);
+
+/**
+ * Delete what was retained for long enough, or is too much, in the order in which it went. The writing thread
+ * calls it from time to time.
+ * @return ns until there is something to do by age; INT64_MAX where nothing is
+ */
+int64_t kev_store_expire(struct kev_store *store);
 
 /** Publish what discovery said. Takes the reference. */
 void kev_store_set_kinds(struct kev_store *store, struct kev_kinds *kinds /* taken */);
@@ -90,8 +106,9 @@ struct kev_kinds *kev_store_kinds(struct kev_store *store);
 
 /** How many there are. */
 struct kev_store_counts {
-	size_t events, pods, namespaces;
-	uint64_t event_bytes; /**< sum of kev_event_size() */
+	size_t events, pods, namespaces; /**< events: also those that are gone, and retained */
+	size_t retained;
+	uint64_t event_bytes, retained_bytes; /**< sum of kev_event_size() */
 };
 void kev_store_counts(struct kev_store *store, struct kev_store_counts *out);
 

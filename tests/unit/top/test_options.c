@@ -188,6 +188,37 @@ static void test_parse_replay(void **state)
 	}
 }
 
+static void test_parse_retain(void **state)
+{
+	static const struct {
+		const char *line;
+		struct kev_retain retain;
+	} cases[] = {
+		{"kevfs|x|/m", {0, 0, 0}},
+		{"kevfs|-o|retain=90s|x|/m", {90 * KEV_NS_PER_SEC, 0, 0}},
+		{"kevfs|-o|retain=30m|x|/m", {1800 * KEV_NS_PER_SEC, 0, 0}},
+		{"kevfs|-o|retain=24h|x|/m", {86400 * KEV_NS_PER_SEC, 0, 0}},
+		{"kevfs|-o|retain=36500d|x|/m", {3153600000 * KEV_NS_PER_SEC, 0, 0}},
+		{"kevfs|-o|retain=7d,retain=500M|x|/m", {7 * 86400 * KEV_NS_PER_SEC, 500 << 20, 0}},
+		{"kevfs|-o|retain=1024T,retain=1|x|/m", {0, 1ULL << 50, 1}},
+		{"kevfs|-o|retain=2G,retain=3K,retain=10000|x|/m", {0, 3072, 10000}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct kev_options options;
+		struct kev_error error;
+
+		assert_int_equal(parse(&options, cases[i].line, &error), 0);
+		assert_true(options.retain.age == cases[i].retain.age);
+		assert_true(options.retain.bytes == cases[i].retain.bytes);
+		assert_true(options.retain.count == cases[i].retain.count);
+		kev_options_fini(&options);
+	}
+}
+
+#define LIMIT "not a time such as 24h or 7d, a size such as 500M, or a number of events"
+
 static const struct {
 	const char *line;
 	const char *reason;
@@ -209,6 +240,15 @@ static const struct {
 	{"kevfs|x|/y|-o|delay_sync=1", "-o delay_sync takes no value"},
 	{"kevfs|x|/y|-o|field_selector=Warning",
 		"-o field_selector=Warning: not a selector such as type=Warning or reason!=Pulled"},
+	{"kevfs|x|/y|-o|retain=", "-o retain=: " LIMIT},
+	{"kevfs|x|/y|-o|retain=0", "-o retain=0: " LIMIT},
+	{"kevfs|x|/y|-o|retain=h", "-o retain=h: " LIMIT},
+	{"kevfs|x|/y|-o|retain=1w", "-o retain=1w: " LIMIT},
+	{"kevfs|x|/y|-o|retain=-1h", "-o retain=-1h: " LIMIT},
+	{"kevfs|x|/y|-o|retain=1.5h", "-o retain=1.5h: " LIMIT},
+	{"kevfs|x|/y|-o|retain=36501d", "-o retain=36501d: " LIMIT},
+	{"kevfs|x|/y|-o|retain=1025T", "-o retain=1025T: " LIMIT},
+	{"kevfs|x|/y|-o|retain=1000000001", "-o retain=1000000001: " LIMIT},
 	{"kevfs|x|/y|-o|kubeconfig=", "-o kubeconfig=: a path is missing"},
 	{"kevfs|x|/y|-o|uid=-1", "-o uid=-1: not a number from 0 to 4294967294"},
 	{"kevfs|x|/y|-o|uid=4294967295", "-o uid=4294967295: not a number from 0 to 4294967294"},
@@ -271,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_parse_repeats),
 		cmocka_unit_test(test_parse_values),
 		cmocka_unit_test(test_parse_replay),
+		cmocka_unit_test(test_parse_retain),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_help_and_version_look_at_nothing_else),
 	};

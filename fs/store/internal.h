@@ -1,0 +1,59 @@
+#ifndef KEVFS_STORE_INTERNAL_H
+#define KEVFS_STORE_INTERNAL_H
+
+/* What the modules of the store's one struct share: store.c writes it, walk.c goes through it. */
+
+#include <pthread.h>
+
+#include "kevfs/base/buf.h"
+#include "kevfs/base/hash.h"
+#include "kevfs/store/store.h"
+#include "kevfs/store/table.h"
+
+#define SCOPE_COUNT (KEV_SCOPE_NAMESPACES + 1)
+
+/*
+ * There may be a million events and 150,000 pods, so an entry is small: of an event a slot in the table (its
+ * key stands in the event), of a pod one more allocation with both names in it.
+ */
+struct kev_store {
+	const struct kev_clock *clock;
+	struct kev_changes *changes;
+	struct kev_hash_key random;
+
+	pthread_mutex_t lock;                  /* protects everything below; a leaf */
+	struct kev_table *tables[SCOPE_COUNT]; /* struct kev_event (a reference), struct object (owned) */
+	uint64_t event_bytes;
+	struct kev_kinds *kinds; /* a reference */
+	int64_t last_ctime;      /* the latest ctime given */
+	uint32_t generation;     /* relists begun; each slot's mark says when it was last put */
+	struct kev_retain retain;
+	struct kev_retained retained;
+	bool pods_listed;          /* of all namespaces */
+	struct kev_buf pods_lists; /* of some: their names, a NUL behind each */
+};
+
+/* A pod or a namespace (without a namespace). The names' bytes stand in text, one behind the other. */
+struct object {
+	uint32_t created; /* seconds since the epoch */
+	uint16_t namespace_len, name_len;
+	char text[];
+};
+
+/* What a slot is found by. */
+struct key {
+	struct kev_str namespace_, name;
+};
+
+static inline struct key event_key(const struct kev_event *event)
+{
+	return (struct key){kev_event_namespace(event), kev_event_name(event)};
+}
+
+static inline struct key object_key(const struct object *object)
+{
+	return (struct key){{object->text, object->namespace_len},
+		{object->text + object->namespace_len, object->name_len}};
+}
+
+#endif

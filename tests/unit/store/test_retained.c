@@ -1,0 +1,154 @@
+#include "sample.h"
+
+#include "kevfs/store/retained.h"
+
+static struct kev_event *events[200];
+
+static int set_up(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(events); i++)
+		events[i] = event("a", "x", "1", "text");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(events); i++)
+		kev_event_unref(events[i]);
+	return 0;
+}
+
+static void add(struct kev_retained *retained, struct kev_event *e, int64_t now)
+{
+	assert_int_equal(kev_retained_add(retained, e, now), 0);
+}
+
+static void test_age(void **state)
+{
+	const struct kev_retain hour = {.age = 3600 * S};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	assert_null(kev_retained_overdue(&retained, &hour, NOON));
+	assert_int_equal(kev_retained_wait(&retained, &hour, NOON), INT64_MAX);
+	add(&retained, events[0], NOON);
+	add(&retained, events[1], NOON + S);
+	assert_int_equal(kev_event_gone(events[0]), NOON);
+	assert_null(kev_retained_overdue(&retained, &hour, NOON + 3600 * S - 1));
+	assert_int_equal(kev_retained_wait(&retained, &hour, NOON + 3600 * S - 1), 1);
+	assert_ptr_equal(kev_retained_overdue(&retained, &hour, NOON + 3600 * S), events[0]);
+	assert_int_equal(kev_retained_wait(&retained, &hour, NOON + 3600 * S), 0);
+	kev_retained_remove(&retained, events[0]);
+	assert_int_equal(kev_event_gone(events[0]), 0);
+	assert_null(kev_retained_overdue(&retained, &hour, NOON + 3600 * S));
+	assert_ptr_equal(kev_retained_overdue(&retained, &hour, NOON + 3601 * S), events[1]);
+	kev_retained_fini(&retained);
+	assert_int_equal(kev_event_gone(events[1]), NOON + S);
+}
+
+static void test_bytes_and_count(void **state)
+{
+	size_t size = kev_event_size(events[0]);
+	const struct kev_retain two = {.count = 2}, bytes = {.bytes = size * 2},
+				one = {.count = 1, .age = 10 * S};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	add(&retained, events[0], NOON);
+	add(&retained, events[1], NOON);
+	assert_null(kev_retained_overdue(&retained, &two, NOON));
+	assert_null(kev_retained_overdue(&retained, &bytes, NOON));
+	assert_ptr_equal(kev_retained_overdue(&retained, &one, NOON), events[0]);
+	add(&retained, events[2], NOON);
+	assert_ptr_equal(kev_retained_overdue(&retained, &two, NOON), events[0]);
+	assert_ptr_equal(kev_retained_overdue(&retained, &bytes, NOON), events[0]);
+	assert_int_equal(kev_retained_wait(&retained, &two, NOON), INT64_MAX);
+	/* Out of the midst. */
+	kev_retained_remove(&retained, events[1]);
+	assert_int_equal(retained.live, 2);
+	assert_int_equal(retained.bytes, size * 2);
+	assert_null(kev_retained_overdue(&retained, &two, NOON));
+	kev_retained_fini(&retained);
+}
+
+/* By a clock that was set back, and at one moment: the marks differ all the same. */
+static void test_marks_increase(void **state)
+{
+	const struct kev_retain none = {.count = 100};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	add(&retained, events[0], NOON);
+	add(&retained, events[1], NOON);
+	add(&retained, events[2], NOON - S);
+	assert_int_equal(kev_event_gone(events[1]), NOON + 1);
+	assert_int_equal(kev_event_gone(events[2]), NOON + 2);
+	kev_retained_remove(&retained, events[0]);
+	add(&retained, events[0], NOON);
+	assert_int_equal(retained.live, 3);
+	assert_null(kev_retained_overdue(&retained, &none, NOON));
+	assert_ptr_equal(kev_retained_overdue(&retained, &(struct kev_retain){.count = 2}, NOON), events[1]);
+	kev_retained_fini(&retained);
+}
+
+static void test_restore_in_any_order(void **state)
+{
+	const struct kev_retain two = {.count = 2};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	assert_int_equal(kev_retained_restore(&retained, events[0], NOON + 3 * S), 0);
+	assert_int_equal(kev_retained_restore(&retained, events[1], NOON + 1 * S), 0);
+	assert_int_equal(kev_retained_restore(&retained, events[2], NOON + 2 * S), 0);
+	assert_ptr_equal(kev_retained_overdue(&retained, &two, NOON), events[1]);
+	assert_int_equal(kev_event_gone(events[1]), NOON + 1 * S);
+	add(&retained, events[3], NOON);
+	assert_int_equal(kev_event_gone(events[3]), NOON + 3 * S + 1);
+	kev_retained_fini(&retained);
+}
+
+/* Events that come and go for ever take no more room than those that are gone at once. */
+static void test_room_is_bounded(void **state)
+{
+	const struct kev_retain all = {.count = 1000};
+	struct kev_retained retained;
+	size_t most = 0;
+
+	(void)state;
+	kev_retained_init(&retained);
+	for (int round = 0; round < 200; round++) {
+		for (size_t i = 0; i < KEV_ARRAY_LEN(events); i++)
+			add(&retained, events[i], NOON + round * S);
+		assert_int_equal(retained.live, KEV_ARRAY_LEN(events));
+		assert_null(kev_retained_overdue(&retained, &all, NOON));
+		for (size_t i = 0; i < KEV_ARRAY_LEN(events); i += 1)
+			kev_retained_remove(&retained, events[i]);
+		most = retained.room > most ? retained.room : most;
+	}
+	assert_int_equal(retained.live, 0);
+	assert_int_equal(retained.bytes, 0);
+	assert_true(most <= 1024);
+	/* What is empty holds its event no longer than needed. */
+	assert_true(retained.count <= 64);
+	kev_retained_fini(&retained);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_age),
+		TEST(test_bytes_and_count),
+		TEST(test_marks_increase),
+		TEST(test_restore_in_any_order),
+		TEST(test_room_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
