@@ -254,6 +254,7 @@ static int mount_session(struct app *app, struct kev_error *error)
 		.uid = app->options.uid,
 		.gid = app->options.gid,
 		.umask = app->options.umask,
+		.mtime_last = app->options.mtime_last,
 		.debug = app->options.debug,
 		.single_thread = app->options.single_thread,
 		.delayed = app->options.delay_sync,

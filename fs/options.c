@@ -329,6 +329,16 @@ static int set_default_permissions(
 	return 0;
 }
 
+static int set_mtime(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	options->mtime_last = strcmp(value, "last") == 0;
+	if (options->mtime_last || strcmp(value, "name") == 0)
+		return 0;
+	kev_error_set(error, "-o %s=%s: not name or last", row->name, value);
+	return -EINVAL;
+}
+
 static int refuse_remount(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
@@ -350,6 +360,7 @@ static const struct row rows[] = {
 	{"retain", "LIMIT", set_retain,
 		"keep what the server no longer has: 24h, 7d, 500M, 1000 events; repeated: all hold"},
 	{"log_level", "LEVEL", set_log_level, "error, warning (the default), info or debug"},
+	{"mtime", "name|last", set_mtime, "mtime of a file: when it first happened, or last (name)"},
 	{"uid", "N", set_uid, "owner of all files (who mounts)"},
 	{"gid", "N", set_gid, "group of all files (who mounts)"},
 	{"umask", "OCTAL", set_umask, "permissions to take away from 0444 and 0555 (0)"},

@@ -41,6 +41,7 @@ struct kev_options {
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
+	bool mtime_last; /**< -o mtime=last */
 };
 
 /**

@@ -13,7 +13,20 @@ import subprocess
 import sys
 
 # A value that is right for an option, by the word that stands for it.
-SAMPLES = {"NS": "default", "SEL": "type=Warning", "PATH": "/nowhere", "SECONDS": "5", "SPEED": "0.5", "SIZE": "512K", "LIMIT": "24h", "LEVEL": "info", "N": "7", "OCTAL": "027", "CONTEXT": "system_u:object_r:x_t:s0"}
+SAMPLES = {
+    "NS": "default",
+    "SEL": "type=Warning",
+    "PATH": "/nowhere",
+    "SECONDS": "5",
+    "SPEED": "0.5",
+    "SIZE": "512K",
+    "LIMIT": "24h",
+    "LEVEL": "info",
+    "N": "7",
+    "OCTAL": "027",
+    "name|last": "last",
+    "CONTEXT": "system_u:object_r:x_t:s0",
+}
 
 
 def options_of_help(text):

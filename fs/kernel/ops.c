@@ -55,6 +55,7 @@ static void fill_stat(const struct kev_ops *ops, const struct kev_attr *attr, st
 	static const mode_t modes[] = {[KEV_NODE_DIR] = S_IFDIR | 0555,
 		[KEV_NODE_FILE] = S_IFREG | 0444,
 		[KEV_NODE_LINK] = S_IFLNK | 0777};
+	int64_t mtime = ops->config.mtime_last && attr->last ? attr->last : attr->mtime;
 
 	*st = (struct stat){
 		.st_ino = attr->ino,
@@ -65,7 +66,7 @@ static void fill_stat(const struct kev_ops *ops, const struct kev_attr *attr, st
 		.st_size = (off_t)attr->size,
 		.st_blksize = BLOCK,
 		.st_blocks = (blkcnt_t)((attr->size + 511) / 512),
-		.st_mtim = {attr->mtime / KEV_NS_PER_SEC, attr->mtime % KEV_NS_PER_SEC},
+		.st_mtim = {mtime / KEV_NS_PER_SEC, mtime % KEV_NS_PER_SEC},
 		.st_ctim = {attr->ctime / KEV_NS_PER_SEC, attr->ctime % KEV_NS_PER_SEC},
 	};
 	st->st_atim = st->st_mtim;

@@ -126,6 +126,7 @@ int kev_session_create(
 		.uid = config->uid,
 		.gid = config->gid,
 		.umask = config->umask,
+		.mtime_last = config->mtime_last,
 		.parked = config->delayed,
 		.park_timeout = config->park_timeout});
 	if (!session->ops)

@@ -7,7 +7,7 @@
 #include "internal.h"
 
 #include "kevfs/base/defs.h"
-#include "kevfs/base/num.h"
+#include "kevfs/event/revision.h"
 
 /* Deletions that the end of a relist, or time, hands to the journal at once. */
 #define SWEEP_BATCH 64
@@ -97,27 +97,6 @@ static uint32_t hash_of(const struct kev_store *store, const struct key *key)
 	return kev_table_hash(&store->random, key->namespace_, key->name);
 }
 
-/* Below a second, a ctime of the first sync says which revision it is. */
-static int64_t revision_ns(struct kev_str resource_version)
-{
-	/* Not a random key: the next mount must say the same. */
-	static const struct kev_hash_key fixed = {0, 0};
-	struct kev_str digits = resource_version;
-	uint64_t value;
-
-	if (digits.len > 9) {
-		digits.data += digits.len - 9;
-		digits.len = 9;
-	}
-	for (size_t i = 0; i < resource_version.len; i++) {
-		if (resource_version.data[i] < '0' || resource_version.data[i] > '9')
-			digits.len = 0;
-	}
-	if (kev_num_parse_u64(digits, UINT64_MAX, &value) != 0)
-		value = kev_hash_sip13(&fixed, resource_version.data, resource_version.len);
-	return (int64_t)(value % KEV_NS_PER_SEC);
-}
-
 /* @param previous  the ctime of the revision that is replaced, 0 where there is none */
 static int64_t choose_ctime_locked(const struct kev_store *store, const struct kev_event *event,
 	enum kev_origin origin, int64_t previous, int64_t now)
@@ -125,7 +104,8 @@ static int64_t choose_ctime_locked(const struct kev_store *store, const struct k
 	int64_t written = kev_event_written(event), ctime;
 
 	if (origin == KEV_ORIGIN_FIRST_SYNC && written > 0 && written <= now) {
-		ctime = written - written % KEV_NS_PER_SEC + revision_ns(kev_event_resource_version(event));
+		ctime = written - written % KEV_NS_PER_SEC +
+			kev_revision_ns(kev_event_resource_version(event));
 		if (ctime <= now && ctime > previous)
 			return ctime;
 	}

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kevfs/base/defs.h"
+#include "kevfs/event/revision.h"
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/logs.h"
@@ -210,12 +212,24 @@ static uint64_t event_ino(const void *item)
 	return kev_ino_of_event(item);
 }
 
+/* Stable across mounts, since both parts are the server's. */
+static int64_t last_seen(const struct kev_event *event)
+{
+	int64_t seen = kev_event_last_seen(event);
+
+	/* It may say no time but in its name. */
+	if (seen == 0)
+		seen = kev_event_mtime(event);
+	return seen - seen % KEV_NS_PER_SEC + kev_revision_ns(kev_event_resource_version(event));
+}
+
 static void event_attr(const void *item, struct kev_attr *out)
 {
 	const struct kev_event *event = item;
 
 	out->size = kev_event_size(event);
 	out->mtime = kev_event_mtime(event);
+	out->last = last_seen(event);
 	out->ctime = kev_event_ctime(event);
 }
 

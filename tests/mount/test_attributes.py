@@ -110,6 +110,41 @@ def test_fallbacks_of_mtime(fake, mount):
         assert os.stat(m.path(f"default/pods/t/events/t{i}")).st_mtime_ns == nanoseconds(want), TIMES[i]
 
 
+def last_seen(e):
+    """What -o mtime=last says: the second in which it happened last, and below it which revision it is."""
+    times = ((e.get("series") or {}).get("lastObservedTime"), e.get("lastTimestamp"), e.get("eventTime"), e.get("firstTimestamp"), e["metadata"].get("creationTimestamp"))
+    seen = next((t for t in map(nanoseconds, times) if t is not None), 0)
+    return seen // 10**9 * 10**9 + int(e["metadata"]["resourceVersion"]) % 10**9
+
+
+def test_mtime_last(server, mount):
+    m = mount(server, "mtime=last")
+    listed, looked = server.events(), 0
+    for (namespace, name), (path, content) in m.events().items():
+        raw = listed.get((namespace, name))
+        e = json.loads(content)
+        if raw is None or raw["metadata"]["resourceVersion"] != e["metadata"]["resourceVersion"]:
+            continue  # changed meanwhile
+        st = os.lstat(path)
+        assert st.st_mtime_ns == st.st_atime_ns == last_seen(e), name
+        looked += 1
+    assert looked >= 1900
+
+
+def test_an_update_has_another_mtime_with_mtime_last(fake, mount):
+    """Also within a second, and where the update does not say that it was seen again."""
+    sent = event(new_name(), firstTimestamp="2026-11-22T22:00:00Z", lastTimestamp="2026-11-22T22:00:00Z")
+    fake.create("default", sent)
+    m = mount(fake, "mtime=last")
+    path, seen = m.path("default/pods/web-1/events", sent["metadata"]["name"]), []
+    for count in (2, 3, 4):
+        seen.append(os.stat(path).st_mtime_ns)
+        sent["count"] = count
+        fake.update("default", sent)
+        assert wait_for(lambda: os.stat(path).st_mtime_ns > seen[-1])
+    assert len({t // 10**9 for t in seen}) == 1
+
+
 def test_ctime_is_never_in_the_future(fake, mount):
     fake.bulk([("create", "events", "default", {"metadata": {"name": "f", "creationTimestamp": "2200-01-01T00:00:00Z"}, "involvedObject": {"kind": "Pod", "name": "f"}, "lastTimestamp": "2100-01-01T00:00:00Z"})])
     m = mount(fake)

@@ -31,6 +31,7 @@ struct kev_ops_config {
 	const struct kev_clock *clock; /**< borrowed */
 	uid_t uid;                     /**< owner of everything */
 	gid_t gid;
+	bool mtime_last;  /**< the mtime of an event is kev_attr.last */
 	mode_t umask;     /**< taken away from 0444 and 0555 */
 	bool parked;      /**< begin by parking */
 	int park_timeout; /**< seconds that a request waits at most */

@@ -37,9 +37,9 @@ void kev_store_set_retain(struct kev_store *store, const struct kev_retain *reta
 enum kev_origin {
 	/**
 	 * From the first sync: ctime is the second of the server's last write (kev_event_written), and its
-	 * nanoseconds are the resourceVersion modulo 10^9 (of one that is no decimal number: of its hash), so
-	 * that the next mount says the same, and two revisions never share one. As for LIVE where that is
-	 * unknown, in the future, or not later than that of the revision which is there already.
+	 * nanoseconds say which revision it is (kev_revision_ns), so that the next mount says the same, and
+	 * two revisions never share one. As for LIVE where that is unknown, in the future, or not later than
+	 * that of the revision which is there already.
 	 */
 	KEV_ORIGIN_FIRST_SYNC,
 	/** From a watch, or a relist: ctime is now, but later than every ctime that was given before. */

@@ -53,6 +53,8 @@ struct kev_attr {
 	uint64_t size;  /**< of a file: of its content; of a link: of its target; of a directory: 0 */
 	uint32_t nlink; /**< a file: 1 (a walk meets it once); a directory: 2 and its listed subdirectories */
 	int64_t mtime;  /**< ns since the epoch; atime is the same */
+	int64_t last;   /**< of an event: mtime's other choice, the second in which it was last seen and
+			   kev_revision_ns(); else 0 */
 	int64_t ctime;
 };
 

@@ -163,6 +163,23 @@ static void test_parse_values(void **state)
 	kev_options_fini(&options);
 }
 
+static void test_parse_mtime(void **state)
+{
+	struct kev_options options;
+	struct kev_error error = {""};
+
+	(void)state;
+	assert_int_equal(parse(&options, "kevfs|-o|mtime=last|prod|/m", &error), 0);
+	assert_true(options.mtime_last);
+	kev_options_fini(&options);
+	assert_int_equal(parse(&options, "kevfs|-o|mtime=last,mtime=name|prod|/m", &error), 0);
+	assert_false(options.mtime_last);
+	kev_options_fini(&options);
+	assert_int_equal(parse(&options, "kevfs|-o|mtime=first|prod|/m", &error), -EINVAL);
+	assert_string_equal(error.text, "-o mtime=first: not name or last");
+	kev_options_fini(&options);
+}
+
 static void test_parse_replay(void **state)
 {
 	static const struct {
@@ -310,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_parse_field_selector_of_a_file),
 		cmocka_unit_test(test_parse_repeats),
 		cmocka_unit_test(test_parse_values),
+		cmocka_unit_test(test_parse_mtime),
 		cmocka_unit_test(test_parse_replay),
 		cmocka_unit_test(test_parse_retain),
 		cmocka_unit_test(test_parse_refuses),

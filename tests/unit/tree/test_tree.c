@@ -31,6 +31,28 @@ static void test_lookup_event(void **state)
 	assert_int_equal(kev_tree_getattr(world->tree, entry.node, &entry.attr), -ESTALE);
 }
 
+/* -o mtime=last: what the event says itself, to the second; which revision, below. */
+static void test_getattr_last_seen(void **state)
+{
+	struct world *world = *state;
+	struct world_event event = {.name = KEV_STR("web-1.17f82d400041d81f"),
+		.resource_version = KEV_STR("12000000345"),
+		.written = 1727180215};
+
+	world_put(world, &event, KEV_ORIGIN_FIRST_SYNC);
+	world_carry(world, NULL, NULL);
+	assert_int_equal(world_attr(world, "/shop/pods/web/events/web-1.17f82d400041d81f").last,
+		1727180215 * WORLD_SECOND + 345);
+	event.resource_version = KEV_STR("12000000346");
+	world_put(world, &event, KEV_ORIGIN_LIVE);
+	world_carry(world, NULL, NULL);
+	assert_int_equal(world_attr(world, "/shop/pods/web/events/web-1.17f82d400041d81f").last,
+		1727180215 * WORLD_SECOND + 346);
+	assert_int_equal(world_attr(world, "/shop/pods/web/events/web-1.17f82d400041d81f").mtime,
+		0x17f82d400041d81fLL);
+	assert_int_equal(world_attr(world, "/shop/pods").last, 0);
+}
+
 static void test_lookup_same_node_in_all_events(void **state)
 {
 	struct world *world = *state;
@@ -333,6 +355,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_lookup_event),
+		TEST(test_getattr_last_seen),
 		TEST(test_lookup_same_node_in_all_events),
 		TEST(test_lookup_absent),
 		TEST(test_lookup_errors),
