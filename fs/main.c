@@ -24,6 +24,7 @@
 #include "kevfs/cluster/kubeconfig.h"
 #include "kevfs/kernel/session.h"
 #include "kevfs/store/changes.h"
+#include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
 #include "kevfs/tree/tree.h"
 #include "kevfs/watch/dump.h"
@@ -49,6 +50,7 @@ struct app {
 
 	struct kev_changes *changes;
 	struct kev_store *store;
+	struct kev_health *health;
 	struct kev_tree *tree;
 	struct kev_feed *feed;
 	struct kev_replay *replay; /* of -o replay, in place of the feed */
@@ -210,12 +212,15 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	app->changes = kev_changes_create(CHANGES_MAX);
 	app->store = app->changes ? kev_store_create(clock, app->changes) : NULL;
 	app->tree = app->store ? kev_tree_create(clock, app->store) : NULL;
-	if (!app->tree)
+	app->health = kev_health_create(clock, app->options.source);
+	if (!app->tree || !app->health)
 		return -ENOMEM;
 	kev_tree_set_log_max(app->tree, app->options.log_max);
 	kev_changes_keep_lost(app->changes, app->options.log_max ? LOST_BYTES_MAX : 0);
 	kev_store_set_retain(app->store, &app->options.retain);
+	kev_tree_set_health(app->tree, app->health);
 	feed.store = app->store;
+	feed.health = app->health;
 	if (app->cluster)
 		return kev_feed_create(&feed, &app->feed, error);
 	return app->options.replay ? create_replay(app, error) : 0;
@@ -236,6 +241,7 @@ static int fill(struct app *app, struct kev_error *error)
 		r = kev_feed_start(app->feed) ? -EAGAIN : wait_synced(app, error);
 	if (r)
 		return r;
+	kev_health_synced(app->health);
 	/* A new journal says "resync"; from here on it holds what came later. */
 	kev_changes_take(app->changes, NULL, 0, 0, &resync);
 	r = kev_tree_follow(app->tree, app->changes, &missing, NULL, NULL);
@@ -313,6 +319,7 @@ static void app_fini(struct app *app)
 	kev_replay_destroy(app->replay);
 	kev_session_destroy(app->session);
 	kev_tree_destroy(app->tree);
+	kev_health_destroy(app->health);
 	kev_store_destroy(app->store);
 	kev_changes_destroy(app->changes);
 	kev_cluster_config_destroy(app->cluster);

@@ -43,8 +43,8 @@ struct kev_ops {
 	struct kev_ops_config config;
 	atomic_bool answering_init; /* the next thing sent to the kernel is the answer to INIT */
 
+	atomic_bool parking;  /* new requests are parked; changes under lock only */
 	pthread_mutex_t lock; /* protects what follows */
-	bool parking;         /* new requests are parked */
 	size_t parked_count;
 	struct parked *parked; /* newest first */
 	struct parked **parked_tail;
@@ -80,8 +80,8 @@ static struct fuse_entry_param entry_param(const struct kev_ops *ops, const stru
 	struct fuse_entry_param param = {
 		.ino = entry->node,
 		.generation = entry->generation,
-		.attr_timeout = FOREVER,
-		.entry_timeout = FOREVER,
+		.attr_timeout = entry->attr.momentary ? 0 : FOREVER,
+		.entry_timeout = entry->momentary ? 0 : FOREVER,
 	};
 
 	fill_stat(ops, &entry->attr, &param.attr);
@@ -115,7 +115,7 @@ static void answer_getattr(struct kev_ops *ops, const struct request *request)
 		return;
 	}
 	fill_stat(ops, &attr, &st);
-	fuse_reply_attr(request->req, &st, FOREVER);
+	fuse_reply_attr(request->req, &st, attr.momentary ? 0 : FOREVER);
 }
 
 static void answer_readlink(struct kev_ops *ops, const struct request *request)
@@ -245,7 +245,7 @@ static bool park(struct kev_ops *ops, const struct request *request)
 	bool full;
 
 	pthread_mutex_lock(&ops->lock);
-	if (!ops->parking) {
+	if (!atomic_load(&ops->parking)) {
 		pthread_mutex_unlock(&ops->lock);
 		return false;
 	}
@@ -271,6 +271,18 @@ static void handle(const struct request *request)
 
 	if (!park(ops, request))
 		request->answer(ops, request);
+}
+
+/* The same, but for the status, and what leads to it: whoever asks whether all is well must not hang. */
+static void handle_early(const struct request *request)
+{
+	struct kev_ops *ops = fuse_req_userdata(request->req);
+
+	if (atomic_load_explicit(&ops->parking, memory_order_relaxed) &&
+		kev_tree_is_early(ops->config.tree, request->node, kev_str_c(request->name)))
+		request->answer(ops, request);
+	else
+		handle(request);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -301,7 +313,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	memcpy(request.name, name, len + 1);
-	handle(&request);
+	handle_early(&request);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t count)
@@ -331,7 +343,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 	if (node == KEV_TREE_ROOT)
 		answer_getattr(fuse_req_userdata(req), &request);
 	else
-		handle(&request);
+		handle_early(&request);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t node)
@@ -355,7 +367,7 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, 
 		.req = req, .answer = answer_read, .node = node, .size = size, .offset = offset};
 
 	(void)file;
-	handle(&request);
+	handle_early(&request);
 }
 
 static void op_readdir(
@@ -413,7 +425,7 @@ struct kev_ops *kev_ops_create(const struct kev_ops_config *config)
 	if (!ops)
 		return NULL;
 	ops->config = *config;
-	ops->parking = config->parked;
+	atomic_init(&ops->parking, config->parked);
 	ops->parked_tail = &ops->parked;
 	pthread_mutex_init(&ops->lock, NULL);
 	return ops;
@@ -430,7 +442,7 @@ static struct parked *take_parked(struct kev_ops *ops, bool stop_parking)
 	ops->parked_tail = &ops->parked;
 	ops->parked_count = 0;
 	if (stop_parking)
-		ops->parking = false;
+		atomic_store(&ops->parking, false);
 	pthread_mutex_unlock(&ops->lock);
 	return list;
 }

@@ -1,9 +1,12 @@
 #include "kevfs/tree/control.h"
 
+#include <errno.h>
+
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/logs.h"
 #include "kevfs/tree/object.h"
+#include "kevfs/tree/report.h"
 
 /* st_ino of /.kevfs. */
 #define INO_CONTROL 2
@@ -28,21 +31,61 @@ static void control_attr(const void *item, struct kev_attr *out)
 	out->mtime = out->ctime = tree->control_mtime;
 }
 
+/* @return -ENOENT where nobody says how kevfs is */
+static int control_status(void *directory, void **out)
+{
+	struct kev_tree *tree = directory;
+
+	*out = tree;
+	return tree->health ? 0 : -ENOENT;
+}
+
 static const struct kev_fixed control_fixed[] = {
 	{.name = "namespaces", .role = &kev_role_control_namespaces},
 	{.name = "events.log", .role = &kev_role_log_line, .item = kev_logs_tree_current},
 	{.name = "events.log.1", .role = &kev_role_log_line, .item = kev_logs_tree_previous},
 	{.name = "events.jsonl", .role = &kev_role_log_json, .item = kev_logs_tree_current},
 	{.name = "events.jsonl.1", .role = &kev_role_log_json, .item = kev_logs_tree_previous},
+	{.name = "status", .role = &kev_role_control_status, .item = control_status},
 };
 
 const struct kev_role kev_role_control = {
 	.type = KEV_NODE_DIR,
+	.early = true,
 	.parent = control_parent,
 	.ino = control_ino,
 	.attr = control_attr,
 	.fixed = control_fixed,
 	.fixed_count = KEV_ARRAY_LEN(control_fixed),
+	.hold = kev_tree_hold,
+	.drop = kev_tree_drop,
+};
+
+/* /.kevfs/status: each time another report. */
+
+static uint64_t status_ino(const void *item)
+{
+	(void)item;
+	return KEV_INO_REPORT;
+}
+
+static int status_make(void *item, struct kev_place *out)
+{
+	struct kev_tree *tree = item;
+	struct kev_report *report = kev_report_create(tree->store, tree->health, tree->clock);
+
+	if (!report)
+		return -ENOMEM;
+	*out = (struct kev_place){&kev_role_report, report};
+	return 0;
+}
+
+const struct kev_role kev_role_control_status = {
+	.type = KEV_NODE_FILE,
+	.early = true,
+	.make = status_make,
+	.ino = status_ino,
+	.attr = control_attr,
 	.hold = kev_tree_hold,
 	.drop = kev_tree_drop,
 };

@@ -34,13 +34,14 @@ static int give_dots(struct listing *listing, struct kev_str name, struct kev_pl
 static int give(struct listing *listing, struct kev_str name, struct kev_place place, uint64_t cookie)
 {
 	struct kev_entry entry = {.generation = listing->tree->generation};
+	bool nodes = listing->nodes && !place.role->make;
 
 	kev_place_attr(place, &entry.attr);
-	if (listing->nodes && kev_inodes_take(listing->tree->inodes, place, &entry.node))
+	if (nodes && kev_inodes_take(listing->tree->inodes, place, &entry.node))
 		return -ENOMEM;
 	if (!listing->emit(listing->context, name, &entry, cookie))
 		return GO_ON;
-	if (listing->nodes)
+	if (nodes)
 		kev_inodes_forget(listing->tree->inodes, entry.node, 1);
 	return FULL;
 }

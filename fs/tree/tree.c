@@ -51,6 +51,11 @@ void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max)
 	tree->usage.nodes += max ? 2 : 0; /* the root's links */
 }
 
+void kev_tree_set_health(struct kev_tree *tree, struct kev_health *health)
+{
+	tree->health = health;
+}
+
 /* What a node stands for. @return false where the kernel does not know it (any more) */
 static bool find_place_locked(const struct kev_tree *tree, uint64_t node, struct kev_place *out)
 {
@@ -61,34 +66,93 @@ static bool find_place_locked(const struct kev_tree *tree, uint64_t node, struct
 	return inode;
 }
 
-static int lookup_locked(struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out)
+static int find_child_locked(
+	struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_place *out)
 {
-	struct kev_entry entry = {.generation = tree->generation};
-	struct kev_place directory, child;
-	int r;
+	struct kev_place directory;
 
 	if (!find_place_locked(tree, parent, &directory))
 		return -ESTALE;
 	if (directory.role->type != KEV_NODE_DIR)
 		return -ENOTDIR;
-	r = kev_place_child(directory, &tree->key, &tree->scratch, name, &child);
-	if (!r && child.role) {
-		kev_place_attr(child, &entry.attr);
-		r = kev_inodes_take(tree->inodes, child, &entry.node);
+	return kev_place_child(directory, &tree->key, &tree->scratch, name, out);
+}
+
+/* Give out a place, or (without a role) that there is none. */
+static int give_locked(struct kev_tree *tree, struct kev_place place, struct kev_entry *out)
+{
+	/* Before the first sync nothing is said for good. */
+	struct kev_entry entry = {.generation = tree->generation, .momentary = !tree->synced};
+	int r = 0;
+
+	if (place.role) {
+		kev_place_attr(place, &entry.attr);
+		entry.attr.momentary = !tree->synced;
+		r = kev_inodes_take(tree->inodes, place, &entry.node);
 	}
 	if (!r)
 		*out = entry;
 	return r;
 }
 
+/* Give out what is made on the fly. */
+static int give_made(struct kev_tree *tree, struct kev_place where, struct kev_entry *out)
+{
+	struct kev_place made;
+	int r = where.role->make(where.item, &made);
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&tree->lock);
+	r = give_locked(tree, made, out);
+	pthread_mutex_unlock(&tree->lock);
+	made.role->drop(made.item);
+	/* The name means another thing the next time; this one never changes. */
+	if (!r) {
+		out->momentary = true;
+		out->attr.momentary = false;
+	}
+	return r;
+}
+
 int kev_tree_lookup(struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out)
 {
+	struct kev_place place = {NULL, NULL};
+	bool made;
 	int r;
 
 	pthread_mutex_lock(&tree->lock);
-	r = lookup_locked(tree, parent, name, out);
+	r = find_child_locked(tree, parent, name, &place);
+	made = !r && place.role && place.role->make;
+	if (!r && !made)
+		r = give_locked(tree, place, out);
 	pthread_mutex_unlock(&tree->lock);
-	return r;
+	return made ? give_made(tree, place, out) : r;
+}
+
+static bool is_early_locked(const struct kev_tree *tree, uint64_t node, struct kev_str name)
+{
+	struct kev_place place;
+
+	if (!find_place_locked(tree, node, &place))
+		return false;
+	for (size_t i = 0; i < place.role->fixed_count; i++) {
+		const struct kev_fixed *fixed = &place.role->fixed[i];
+
+		if (kev_str_eq(name, kev_str_c(fixed->name)))
+			return fixed->role->early;
+	}
+	return name.len == 0 && place.role->early;
+}
+
+bool kev_tree_is_early(struct kev_tree *tree, uint64_t node, struct kev_str name)
+{
+	bool early;
+
+	pthread_mutex_lock(&tree->lock);
+	early = is_early_locked(tree, node, name);
+	pthread_mutex_unlock(&tree->lock);
+	return early;
 }
 
 void kev_tree_forget(struct kev_tree *tree, uint64_t node, uint64_t count)
@@ -105,8 +169,10 @@ int kev_tree_getattr(struct kev_tree *tree, uint64_t node, struct kev_attr *out)
 
 	pthread_mutex_lock(&tree->lock);
 	found = find_place_locked(tree, node, &place);
-	if (found)
+	if (found) {
 		kev_place_attr(place, out);
+		out->momentary = !tree->synced;
+	}
 	pthread_mutex_unlock(&tree->lock);
 	return found ? 0 : -ESTALE;
 }

@@ -113,6 +113,7 @@ static int add_watcher(struct kev_feed *feed, enum kev_scope_kind kind, const ch
 	const struct kev_watcher_config config = {.http = feed->http,
 		.clock = feed->config.clock,
 		.store = feed->config.store,
+		.health = feed->config.health,
 		.intake = kind == KEV_SCOPE_EVENTS ? feed->intake : NULL,
 		.server = feed->config.cluster->server,
 		.kind = kind,
@@ -285,6 +286,7 @@ static void check_synced(struct kev_feed *feed)
 		!kev_kind_watch_ready(feed->kinds))
 		return;
 	feed->synced = true;
+	kev_health_synced(feed->config.health);
 	kev_intake_go_live(feed->intake);
 	kev_kind_watch_speak(feed->kinds);
 	for (size_t i = 0; i < feed->watcher_count; i++)

@@ -56,6 +56,7 @@ struct kev_watcher {
 	/* The request that is under way. */
 	struct kev_http_transfer *transfer; /* NULL: none */
 	bool watching;                      /* it is a watch */
+	bool connected;                     /* … and what it said first is in the store */
 	bool streaming;                     /* … and the list that it begins with is not complete */
 	bool lost;                          /* the end of that list could not be put */
 	int status;                         /* of its head; 0 before */
@@ -112,8 +113,10 @@ struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config)
 	if (kev_buf_cstr(&w->label) && !w->label.error)
 		w->ingest = kev_ingest_create(
 			config->store, config->intake, config->kind, config->clock, label(w));
-	if (w->reflector && w->lines && w->ingest)
+	if (w->reflector && w->lines && w->ingest) {
+		kev_health_add(config->health, config->kind);
 		return w;
+	}
 	kev_watcher_destroy(w);
 	return NULL;
 }
@@ -126,6 +129,9 @@ static void end_request(struct kev_watcher *w)
 	w->transfer = NULL;
 	kev_items_destroy(w->items);
 	w->items = NULL;
+	if (w->connected)
+		kev_health_ended(w->config.health, w->config.kind);
+	w->connected = false;
 	w->stopped = false;
 	w->lost = false;
 	kev_lines_reset(w->lines);
@@ -166,8 +172,10 @@ static struct kev_reflector_input garbage(struct kev_watcher *w)
 	return (struct kev_reflector_input){.event = KEV_REFLECTOR_GARBAGE};
 }
 
-static void tell_recovered(struct kev_watcher *w)
+static void tell_connected(struct kev_watcher *w)
 {
+	w->connected = true;
+	kev_health_connected(w->config.health, w->config.kind);
 	if (w->troubled)
 		kev_log_warning("%s: in sync with the server again", label(w));
 	w->troubled = false;
@@ -197,7 +205,7 @@ static int on_head(void *context, const struct kev_http_response *response)
 		return 0;
 	w->deadline = w->streaming ? stream_deadline(w) : INT64_MAX;
 	if (!w->streaming)
-		tell_recovered(w);
+		tell_connected(w);
 	return 0;
 }
 
@@ -508,6 +516,7 @@ static int relist_begin(struct kev_watcher *w)
 	w->progress.remaining = 0;
 	w->received = 0;
 	w->begun_lists++;
+	kev_health_listing(w->config.health, w->config.kind, w->settled);
 	if (w->config.kind == KEV_SCOPE_EVENTS)
 		return kev_intake_relist_begin(w->config.intake, &w->begun);
 	w->begun = kev_store_relist_begin(w->config.store);
@@ -531,6 +540,14 @@ static void log_denial(const struct kev_watcher *w)
 	kev_log_warning("%s; only those that events mention are shown", w->why.text);
 }
 
+static void tell_failed(struct kev_watcher *w, const struct kev_reflector_input *input)
+{
+	static const struct kev_error no_memory = {"out of memory"};
+
+	kev_health_failed(
+		w->config.health, w->config.kind, input->event == KEV_REFLECTOR_LOST ? &no_memory : &w->why);
+}
+
 /* The log tells once that something does not work, and once that it works again; what lies in between, only
  * who asks for it. */
 static void log_failure(struct kev_watcher *w, const struct kev_reflector_input *input,
@@ -538,6 +555,8 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 {
 	enum kev_log_level level = w->troubled || w->quiet ? KEV_LOG_INFO : KEV_LOG_WARNING;
 
+	if (action->denied || action->next == KEV_REFLECTOR_WAIT)
+		tell_failed(w, input);
 	if (action->denied) {
 		w->denied = true;
 		if (!w->quiet)
@@ -599,7 +618,7 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 
 	w->deadline = INT64_MAX;
 	if (action->end && w->streaming)
-		tell_recovered(w);
+		tell_connected(w);
 	w->streaming = false;
 	log_failure(w, input, action);
 	if (action->end)

@@ -20,9 +20,9 @@
  * is read-only); a listing brings the attributes with it.
  *
  * Parking (-o delay_sync): until the first sync is complete, every request but those by which umount(8) looks
- * at what it unmounts (the root's attributes, statfs) waits in a list, holding no thread, and is answered
- * when kev_ops_release() is called, with EAGAIN when its time is over, or with EINTR when its caller was
- * interrupted. An empty tree is never shown where there is one.
+ * at what it unmounts (the root's attributes, statfs), and those by which /.kevfs/status is read, waits in a
+ * list, holding no thread, and is answered when kev_ops_release() is called, with EAGAIN when its time is
+ * over, or with EINTR when its caller was interrupted. An empty tree is never shown where there is one.
  */
 struct kev_ops;
 

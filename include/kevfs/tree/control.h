@@ -8,12 +8,14 @@
  * point into it.
  *
  *   /.kevfs/namespaces/<namespace>/events/<event>
+ *   /.kevfs/status
  *
  * What comes next to it (a view, a log) is a role of its own, named in the fixed entries of
  * kev_role_control_namespace or kev_role_control, and a link's role beside kev_role_namespace_link.
  */
 extern const struct kev_role kev_role_control;            /**< item: the tree */
 extern const struct kev_role kev_role_control_namespaces; /**< item: the tree */
+extern const struct kev_role kev_role_control_status;     /**< item: the tree */
 extern const struct kev_role kev_role_control_namespace;  /**< item: a namespace */
 extern const struct kev_role kev_role_control_events;     /**< item: a namespace: all its events */
 

@@ -56,6 +56,17 @@ struct kev_content {
 struct kev_role {
 	enum kev_node_type type;
 
+	/** It can be shown before the first sync is complete: nothing of it is the cluster's. */
+	bool early;
+
+	/**
+	 * NULL but for what is made on the fly: there the item only says where. A LOOKUP gives out a thing of
+	 * its own each time, under a node number of its own, and the kernel keeps the name for no time; a
+	 * listing gives no node. Called without the tree's lock, so it may take others.
+	 * @return 0, and a place that the caller gives up with role->drop; or -ENOMEM
+	 */
+	int (*make)(void *item, struct kev_place *out);
+
 	/** Is the thing there, so that its parent lists it, and has its directory content? NULL: always. */
 	bool (*there)(const void *item);
 

@@ -9,6 +9,7 @@
 #include "kevfs/base/str.h"
 #include "kevfs/event/event.h"
 #include "kevfs/store/changes.h"
+#include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
 
 /**
@@ -18,6 +19,7 @@
  *   /<namespace>/events -> ../.kevfs/namespaces/<namespace>/events
  *   /events.log, /events.jsonl, and the same in namespaces (logs.h)      links to files that grow
  *   /.kevfs/namespaces/<namespace>/events/<event>        the same nodes again; /.kevfs is never listed
+ *   /.kevfs/status                                       how kevfs is, made when it is looked up (report.h)
  *
  * The tree is the kernel's picture: it changes only in kev_tree_apply() and kev_tree_resync(), which one
  * thread calls, and which say what the kernel must forget. Everything else is answered from memory, by any
@@ -44,6 +46,16 @@ void kev_tree_destroy(struct kev_tree *tree);
  */
 void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max);
 
+/** What /.kevfs/status tells of; without, there is none. Before the tree is used by others. Borrowed. */
+void kev_tree_set_health(struct kev_tree *tree, struct kev_health *health);
+
+/**
+ * Can it be answered before the first sync is complete: is it /.kevfs, or its status? All else would be wrong
+ * by then.
+ * @param name  in the directory node; empty: the node itself
+ */
+bool kev_tree_is_early(struct kev_tree *tree, uint64_t node, struct kev_str name);
+
 enum kev_node_type { KEV_NODE_DIR, KEV_NODE_FILE, KEV_NODE_LINK };
 
 /** The attributes of a node, but for those that mount options decide (owner, mode). */
@@ -56,11 +68,13 @@ struct kev_attr {
 	int64_t last;   /**< of an event: mtime's other choice, the second in which it was last seen and
 			   kev_revision_ns(); else 0 */
 	int64_t ctime;
+	bool momentary; /**< the kernel must ask again each time */
 };
 
 struct kev_entry {
 	uint64_t node;       /**< 0: there is no such name, and the kernel may remember that */
 	uint64_t generation; /**< random, one per tree */
+	bool momentary;      /**< the name means another thing each time: the kernel must ask again */
 	struct kev_attr attr;
 };
 

@@ -7,6 +7,7 @@
 #include "kevfs/base/clock.h"
 #include "kevfs/base/error.h"
 #include "kevfs/cluster/config.h"
+#include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
 
 /** The thread that keeps the store equal to the cluster: discovery, lists, watches. The only user of curl. */
@@ -22,6 +23,7 @@ struct kev_feed_config {
 	const struct kev_cluster_config *cluster; /**< borrowed */
 	const struct kev_clock *clock;            /**< borrowed */
 	struct kev_store *store;                  /**< borrowed */
+	struct kev_health *health;                /**< told how the watches are; borrowed */
 	const char *const *namespaces;            /**< only these, NULL-terminated and borrowed; NULL: all */
 	const char *field_selector;               /**< of events, or NULL; borrowed */
 	int sync_timeout;                         /**< seconds without a byte, during the first sync */

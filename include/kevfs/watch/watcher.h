@@ -8,6 +8,7 @@
 #include "kevfs/base/clock.h"
 #include "kevfs/base/error.h"
 #include "kevfs/cluster/http.h"
+#include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
 #include "kevfs/watch/intake.h"
 
@@ -21,6 +22,7 @@ struct kev_watcher_config {
 	struct kev_http *http; /**< borrowed, must outlive it, like all below */
 	const struct kev_clock *clock;
 	struct kev_store *store;
+	struct kev_health *health;  /**< told how the watch is */
 	struct kev_intake *intake;  /**< of events */
 	const char *server;         /**< for messages: its URL */
 	enum kev_scope_kind kind;   /**< events, pods or namespaces */

@@ -31,6 +31,7 @@ struct world {
 	struct kev_clock clock;
 	struct kev_changes *changes;
 	struct kev_store *store;
+	struct kev_health *health;
 	struct kev_tree *tree;
 	struct kev_ops *ops;
 	struct fuse_session *session;
@@ -160,6 +161,8 @@ static struct world *create(bool parked)
 	world->changes = kev_changes_create(16);
 	world->store = kev_store_create(&world->clock, world->changes);
 	world->tree = kev_tree_create(&world->clock, world->store);
+	world->health = kev_health_create(&world->clock, "prod");
+	kev_tree_set_health(world->tree, world->health);
 	world->ops = kev_ops_create(&(struct kev_ops_config){.tree = world->tree,
 		.clock = &world->clock,
 		.uid = 1,
@@ -184,6 +187,7 @@ static void destroy(struct world *world)
 	kev_ops_destroy(world->ops);
 	fuse_session_destroy(world->session);
 	kev_tree_destroy(world->tree);
+	kev_health_destroy(world->health);
 	kev_store_destroy(world->store);
 	kev_changes_destroy(world->changes);
 	free(world);
@@ -206,9 +210,11 @@ static void test_init_asks_for_what_makes_it_fast(void **state)
 static void test_lookup_of_nothing_is_remembered(void **state)
 {
 	struct world *world = create(false);
-	struct fuse_entry_out entry = lookup(world, KEV_TREE_ROOT, "no-such");
+	struct fuse_entry_out entry;
 
 	(void)state;
+	fill(world);
+	entry = lookup(world, KEV_TREE_ROOT, "no-such");
 	assert_int_equal(entry.nodeid, 0);
 	assert_true(entry.entry_valid > 365 * 86400);
 	destroy(world);
@@ -437,6 +443,46 @@ static void test_parked_umount_never_waits(void **state)
 	destroy(world);
 }
 
+/* A health check must not hang; and nothing that it is told may be kept for longer. */
+static void test_parked_status_never_waits(void **state)
+{
+	struct world *world = create(true);
+	struct fuse_getattr_in getattr = {0};
+	struct fuse_read_in read = {.size = 4096};
+	struct fuse_attr_out attr;
+	struct fuse_entry_out control, status;
+
+	(void)state;
+	control = lookup(world, KEV_TREE_ROOT, ".kevfs");
+	assert_int_equal(control.entry_valid + control.entry_valid_nsec, 0);
+	assert_int_equal(control.attr_valid + control.attr_valid_nsec, 0);
+	ask(world, FUSE_GETATTR, 21, control.nodeid, &getattr, sizeof(getattr));
+	assert_int_equal(reply_error(world, 21), 0);
+	memcpy(&attr, reply_body(world), sizeof(attr));
+	assert_int_equal(attr.attr_valid + attr.attr_valid_nsec, 0);
+	status = lookup(world, control.nodeid, "status");
+	assert_int_not_equal(status.nodeid, 0);
+	assert_int_equal(status.entry_valid + status.entry_valid_nsec, 0);
+	ask(world, FUSE_READ, 22, status.nodeid, &read, sizeof(read));
+	assert_int_equal(reply_error(world, 22), 0);
+	assert_int_equal(world->reply_len, sizeof(struct fuse_out_header) + status.attr.size);
+	assert_non_null(memmem(reply_body(world), (size_t)status.attr.size, "\"synced\": false", 15));
+	/* What else is in there waits. */
+	ask(world, FUSE_LOOKUP, 23, control.nodeid, "namespaces", 11);
+	assert_int_equal(world->replies, 0);
+	ask(world, FUSE_READDIR, 24, control.nodeid, &read, sizeof(read));
+	assert_int_equal(world->replies, 0);
+	fill(world);
+	kev_ops_release(world->ops);
+	assert_int_equal(world->replies, 2);
+	control = lookup(world, KEV_TREE_ROOT, ".kevfs");
+	assert_true(control.entry_valid > 365 * 86400 && control.attr_valid > 365 * 86400);
+	status = lookup(world, control.nodeid, "status");
+	assert_int_equal(status.entry_valid + status.entry_valid_nsec, 0);
+	assert_true(status.attr_valid > 365 * 86400);
+	destroy(world);
+}
+
 static void test_parked_requests_end_with_eagain(void **state)
 {
 	struct world *world = create(true);
@@ -506,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_statfs_tells_the_truth_and_alarms_nobody),
 		cmocka_unit_test(test_parked_requests_wait_for_the_tree),
 		cmocka_unit_test(test_parked_umount_never_waits),
+		cmocka_unit_test(test_parked_status_never_waits),
 		cmocka_unit_test(test_parked_requests_end_with_eagain),
 		cmocka_unit_test(test_parked_requests_can_be_interrupted),
 		cmocka_unit_test(test_parked_requests_are_bounded),

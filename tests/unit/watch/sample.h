@@ -9,6 +9,7 @@
 
 #include "kevfs/base/defs.h"
 #include "kevfs/event/json.h"
+#include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
 
 /* 2026-07-01T12:00:00Z */
@@ -20,6 +21,7 @@ struct sample {
 	struct kev_clock clock;
 	struct kev_changes *changes;
 	struct kev_store *store;
+	struct kev_health *health;
 };
 
 static int64_t sample_now(void *context)
@@ -38,10 +40,13 @@ static inline void sample_init(struct sample *sample)
 	kev_changes_take(sample->changes, NULL, 0, 0, &resync);
 	sample->store = kev_store_create(&sample->clock, sample->changes);
 	assert_non_null(sample->store);
+	sample->health = kev_health_create(&sample->clock, "sample");
+	assert_non_null(sample->health);
 }
 
 static inline void sample_fini(struct sample *sample)
 {
+	kev_health_destroy(sample->health);
 	kev_store_destroy(sample->store);
 	kev_changes_destroy(sample->changes);
 }

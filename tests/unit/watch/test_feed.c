@@ -165,6 +165,7 @@ static int set_up(void **state)
 	world->config = (struct kev_feed_config){.cluster = &world->cluster,
 		.clock = kev_clock_system(),
 		.store = world->sample.store,
+		.health = world->sample.health,
 		.sync_timeout = 30,
 		.synced = on_synced,
 		.context = world};

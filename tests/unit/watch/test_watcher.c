@@ -63,6 +63,7 @@ static int set_up(void **state)
 	world->config = (struct kev_watcher_config){.http = world->http,
 		.clock = &world->sample.clock,
 		.store = world->sample.store,
+		.health = world->sample.health,
 		.intake = world->intake,
 		.server = "https://server",
 		.idle_timeout = 30,
@@ -203,6 +204,14 @@ static void test_list_pages_then_watch(void **state)
 }
 
 /* Where pages cannot be had, the list is streamed: what it does not hold is gone only at its end. */
+static struct kev_health_state health(struct world *world)
+{
+	struct kev_health_state state;
+
+	kev_health_get(world->sample.health, &state);
+	return state;
+}
+
 static void test_list_streamed(void **state)
 {
 	static const char stream[] =
@@ -214,6 +223,7 @@ static void test_list_streamed(void **state)
 	struct world *world = *state;
 	struct kev_http_transfer *transfer = start_watching(world);
 
+	kev_health_synced(world->sample.health);
 	stub_answer(world->http, transfer, 410, "gone");
 	for (int i = 0; i < 2; i++) {
 		answer(world, first_page, 200, page("20", "t", sample_event("a", "1", "Pod")));
@@ -226,8 +236,11 @@ static void test_list_streamed(void **state)
 	stub_head(transfer, 200);
 	stub_body(world->http, transfer, line("ADDED", sample_event("c", "25", "Pod")));
 	assert_string_equal(sample_changes(&world->sample), "+c@25");
+	assert_true(health(world).stale);
 	stub_body(world->http, transfer, line("BOOKMARK", end));
 	assert_string_equal(sample_changes(&world->sample), "-a@1");
+	/* The watch that brought the list goes on. */
+	assert_false(health(world).stale);
 	world->sample.now += 3 * S;
 	stub_body(world->http, transfer, line("ADDED", sample_event("d", "31", "Pod")));
 	stub_done(world->http, transfer, 0, NULL);
@@ -315,6 +328,46 @@ static void test_watch_error_410_relists_as_a_diff(void **state)
 	assert_non_null(strstr(changes, "-a@1"));
 	assert_non_null(strstr(changes, "-c@12"));
 	assert_int_equal(world->settled, 1);
+}
+
+static void test_watch_tells_its_health(void **state)
+{
+	struct world *world = *state;
+	const struct kev_health_watch *events;
+	struct kev_health_state now;
+
+	kev_health_synced(world->sample.health);
+	stub_head(start_watching(world), 200);
+	assert_false(health(world).stale);
+	/* It ends as it should, and begins anew. */
+	world->sample.now += 300 * S;
+	stub_done(world->http, request(world, watch_10), 0, NULL);
+	stub_head(request(world, watch_10), 200);
+	now = health(world);
+	events = &now.watches[KEV_SCOPE_EVENTS];
+	assert_false(now.stale);
+	assert_int_equal(events->reconnects, 1);
+	assert_string_equal(events->error.text, "");
+	/* It breaks, and the server is away for a while. */
+	stub_done(world->http, request(world, watch_10), -ECONNRESET, "https://server: broken off");
+	now = health(world);
+	assert_true(now.stale);
+	assert_string_equal(events->error.text, "https://server: broken off");
+	wait(world, 800 * KEV_NS_PER_MS);
+	assert_true(health(world).stale);
+	answer(world, first_page, 200, page("10", "", sample_event("a", "1", "Pod")));
+	assert_true(health(world).stale);
+	stub_head(request(world, watch_10), 200);
+	now = health(world);
+	assert_false(now.stale);
+	assert_int_equal(events->reconnects, 2);
+	assert_int_equal(events->relists, 1);
+	assert_int_equal(events->count, 1);
+	/* Whoever is destroyed is not connected. */
+	kev_watcher_destroy(world->watcher);
+	world->watcher = NULL;
+	world->sample.now += KEV_HEALTH_GRACE;
+	assert_true(health(world).stale);
 }
 
 static void test_watch_error_429_keeps_its_place(void **state)
@@ -552,6 +605,7 @@ int main(void)
 		TEST(test_list_metadata_from_the_cache),
 		TEST(test_list_selected),
 		TEST(test_watch_follows_and_goes_on),
+		TEST(test_watch_tells_its_health),
 		TEST(test_watch_error_410_relists_as_a_diff),
 		TEST(test_watch_error_429_keeps_its_place),
 		TEST(test_watch_garbage_is_mended_by_a_list),
