@@ -29,6 +29,20 @@ struct kev_changes {
 	bool closed;
 };
 
+bool kev_change_occurrence(const struct kev_change *change, struct kev_occurrence *out)
+{
+	if (!change->event || (change->kind != KEV_CHANGE_EVENT && change->kind != KEV_CHANGE_GONE))
+		return false;
+	*out = (struct kev_occurrence){
+		.event = change->event, .kind = KEV_OCCURRENCE_SEEN, .when = change->when};
+	if (change->kind == KEV_CHANGE_EVENT)
+		return true;
+	out->kind = change->gone ? KEV_OCCURRENCE_GONE : KEV_OCCURRENCE_BACK;
+	out->object = change->object;
+	out->when = change->gone ? change->gone : change->when;
+	return true;
+}
+
 void kev_change_fini(struct kev_change *change)
 {
 	kev_event_unref(change->old);
@@ -91,14 +105,16 @@ static void drop_first_lost(struct lost *lost)
 /* A change is lost: keep what the logs need of it. */
 static void keep(struct lost *lost, const struct kev_change *change)
 {
-	if (!lost->max || change->kind != KEV_CHANGE_EVENT || !change->event)
+	struct kev_occurrence occurrence;
+
+	if (!lost->max || !kev_change_occurrence(change, &occurrence))
 		return;
 	if (!make_room(lost)) {
 		lost->missing++;
 		return;
 	}
-	lost->items[lost->first + lost->count++] =
-		(struct kev_occurrence){.event = kev_event_ref(change->event)};
+	kev_event_ref(occurrence.event);
+	lost->items[lost->first + lost->count++] = occurrence;
 	lost->replaced += change->old ? kev_event_size(change->old) : 0;
 	while (lost->replaced > lost->max && lost->count > 0)
 		drop_first_lost(lost);

@@ -16,6 +16,9 @@
  * changing anything. */
 #define SLOTS_AT_ONCE 4096
 
+/* What a line counts that has no JSON: so that no number of them escapes the bound. */
+#define NOTICE_BYTES 256
+
 /* One run of apply or resync. */
 struct run {
 	struct kev_tree *tree;
@@ -52,15 +55,21 @@ static void prepare_change(struct run *run)
 		breathe(run);
 }
 
-static int change_event(struct kev_edit *edit, const struct kev_change *change)
+static void count_logged(struct kev_tree *tree, const struct kev_occurrence *occurrence)
 {
-	int r = kev_edit_change_event(edit, change->old, change->event), logged = 0;
+	tree->log_live += occurrence->kind == KEV_OCCURRENCE_SEEN ? kev_event_compact_size(occurrence->event)
+								  : NOTICE_BYTES;
+}
 
-	if (change->event) {
-		edit->tree->log_live += kev_event_compact_size(change->event);
-		logged = kev_logs_append(edit, change->event, change->when);
-	}
-	return r ? r : logged;
+/* The logs' part of a change: after the tree's, so that there are the directories that they stand in. */
+static int log_change(struct run *run, const struct kev_change *change)
+{
+	struct kev_occurrence occurrence;
+
+	if (!kev_change_occurrence(change, &occurrence))
+		return 0;
+	count_logged(run->tree, &occurrence);
+	return kev_logs_append(&run->edit, &occurrence, change->when);
 }
 
 static int change(struct kev_edit *edit, const struct kev_change *change)
@@ -68,7 +77,7 @@ static int change(struct kev_edit *edit, const struct kev_change *change)
 	edit->when = change->when;
 	switch (change->kind) {
 	case KEV_CHANGE_EVENT:
-		return change_event(edit, change);
+		return kev_edit_change_event(edit, change->old, change->event);
 	case KEV_CHANGE_POD:
 		return kev_edit_pod(edit, kev_str_c(change->namespace_), kev_str_c(change->name),
 			change->created, change->present);
@@ -104,6 +113,8 @@ int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size
 		prepare_change(&run);
 		/* One that failed does not keep the others out: what it lacks comes by the resync. */
 		if (change(&run.edit, &changes[i]))
+			result = -ENOMEM;
+		if (log_change(&run, &changes[i]))
 			result = -ENOMEM;
 		rotate_if_full(&run);
 	}
@@ -375,11 +386,17 @@ int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *conte
 
 /* The logs of what the journal lost. */
 
+static int64_t time_of(const struct kev_occurrence *occurrence)
+{
+	return occurrence->kind == KEV_OCCURRENCE_SEEN ? kev_event_last_seen(occurrence->event)
+						       : occurrence->when;
+}
+
 /* By when it was seen last; what is equal in that stays as it came. */
-static int by_last_seen(const void *a, const void *b)
+static int by_time(const void *a, const void *b)
 {
 	const struct kev_occurrence *const *one = a, *const *other = b;
-	int64_t x = kev_event_last_seen((*one)->event), y = kev_event_last_seen((*other)->event);
+	int64_t x = time_of(*one), y = time_of(*other);
 
 	if (x != y)
 		return x < y ? -1 : 1;
@@ -393,14 +410,12 @@ static int log_all(struct run *run, const struct kev_occurrence *const *order, s
 
 	lock(run);
 	for (size_t i = 0; i < count; i++) {
-		struct kev_event *event = order[i]->event;
-
 		prepare_change(run);
-		if (kev_logs_append(&run->edit, event, first ? kev_event_last_seen(event) : run->edit.when))
+		if (kev_logs_append(&run->edit, order[i], first ? time_of(order[i]) : order[i]->when))
 			result = -ENOMEM;
 		if (first)
 			continue;
-		run->tree->log_live += kev_event_compact_size(event);
+		count_logged(run->tree, order[i]);
 		rotate_if_full(run);
 	}
 	run->tree->logged = true;
@@ -424,7 +439,7 @@ static int log_lost(struct kev_tree *tree, const struct kev_occurrence *occurren
 	for (size_t i = 0; i < count; i++)
 		order[i] = &occurrences[i];
 	if (!tree->logged)
-		qsort(order, count, sizeof(*order), by_last_seen);
+		qsort(order, count, sizeof(*order), by_time);
 	kinds = kev_store_kinds(tree->store);
 	kev_edit_init(&run.edit, tree, kinds);
 	run.edit.when = kev_clock_realtime(tree->clock);

@@ -328,7 +328,8 @@ static ssize_t slice_read(void *data, uint64_t offset, void *out, size_t len)
 		if (r)
 			return r;
 		take = text.len - skip < len - got ? text.len - skip : len - got;
-		memcpy((char *)out + got, text.data + skip, take);
+		if (take)
+			memcpy((char *)out + got, text.data + skip, take);
 		got += take;
 		skip = 0;
 	}

@@ -284,7 +284,7 @@ static int find_targets(struct kev_edit *edit, const struct kev_event *event, st
 	return count;
 }
 
-int kev_logs_append(struct kev_edit *edit, struct kev_event *event, int64_t when)
+int kev_logs_append(struct kev_edit *edit, const struct kev_occurrence *occurrence, int64_t when)
 {
 	struct target targets[3];
 	struct kev_record *record;
@@ -292,14 +292,14 @@ int kev_logs_append(struct kev_edit *edit, struct kev_event *event, int64_t when
 
 	if (!edit->tree->log_max)
 		return 0;
-	count = find_targets(edit, event, targets);
+	count = find_targets(edit, occurrence->event, targets);
 	if (count < 0)
 		return count;
 	for (int i = 0; i < count; i++) {
 		if (kev_log_reserve(edit->tree, targets[i].log, targets[i].home))
 			return -ENOMEM;
 	}
-	record = kev_record_create(event);
+	record = kev_record_create(occurrence);
 	if (!record)
 		return -ENOMEM;
 	for (int i = 0; i < count; i++)

@@ -38,6 +38,22 @@ struct kev_change {
 	int64_t when;                 /**< realtime ns at which the store made the change */
 };
 
+/** What the logs tell of a change: something that happened to an event. */
+struct kev_occurrence {
+	struct kev_event *event;
+	enum {
+		KEV_OCCURRENCE_SEEN, /**< this revision was seen */
+		KEV_OCCURRENCE_GONE, /**< the server no longer has it */
+		KEV_OCCURRENCE_BACK, /**< the server has it again */
+	} kind;
+	enum kev_object_state object; /**< of GONE */
+	int64_t when;                 /**< realtime ns */
+};
+
+/** @param out  its event is borrowed from the change. @return whether the change is of an event, and tells
+ * anything */
+bool kev_change_occurrence(const struct kev_change *change, struct kev_occurrence *out);
+
 /** Release what a change owns. */
 void kev_change_fini(struct kev_change *change);
 
@@ -69,14 +85,10 @@ void kev_changes_lose(struct kev_changes *changes);
 size_t kev_changes_take(
 	struct kev_changes *changes, struct kev_change *out, size_t max, int timeout_ms, bool *resync);
 
-/** What happened to an event, as the logs tell it. */
-struct kev_occurrence {
-	struct kev_event *event; /**< a reference */
-};
-
 /**
- * Revisions that the journal could not hold as changes are kept apart, in order, up to so many bytes of those
- * that have been replaced since (the others are the store's anyway). Call it before anything is appended.
+ * What the logs tell of changes that the journal could not hold is kept apart, in order, up to so many bytes
+ * of those that have been replaced since (the others are the store's anyway). Call it before anything is
+ * appended.
  * @param max  0: none are kept, as it is by itself
  */
 void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max);
@@ -85,7 +97,7 @@ void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max);
  * Take these, right after a take that said "resync": they belong before the changes that follow.
  * @param out      new: release it with kev_occurrences_free(); NULL where there are none
  * @param missing  how many are not among them, for want of room or memory
- * @return how many there are
+ * @return how many there are; each has a reference to its event
  */
 size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_occurrence **out, uint64_t *missing);
 void kev_occurrences_free(struct kev_occurrence *occurrences, size_t count);

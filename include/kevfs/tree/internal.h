@@ -120,9 +120,9 @@ struct kev_tree {
 	struct kev_buf scratch; /**< an escaped name, while it is compared or given */
 	struct kev_tree_usage usage;
 	struct kev_log log;
-	uint64_t log_max;                  /**< 0: no logs */
-	uint64_t log_live;                 /**< bytes of JSON logged since the last rotation */
-	bool logged;                       /**< the first sync is in the logs */
+	uint64_t log_max;  /**< 0: no logs */
+	uint64_t log_live; /**< bytes of JSON logged since the last rotation */
+	bool logged;       /**< the first sync is in the logs */
 	uint32_t rotations;
 	int64_t rotated;                   /**< the latest time at which they did */
 	uint64_t log_files;                /**< made so far */

@@ -33,12 +33,14 @@ int kev_logs_namespace_previous(void *item, void **out);
 int kev_logs_object_itself(void *item, void **out);
 
 /**
- * Append a revision to the logs that it belongs to: all, its namespace's, its object's as far as there are
- * such directories. Whether the tree holds it (still) does not matter: a log tells of all that was seen.
+ * Append to the logs that an occurrence belongs to: all, its namespace's, its object's as far as there are
+ * such directories. Whether the tree holds the event (still) does not matter: a log tells of all that was
+ * seen.
  * @param when  ns, what the logs' mtime becomes
- * @return 0, or -ENOMEM: it is in none of them, or not in all
+ * @return 0, or -ENOMEM: it is in none of them
  */
-int kev_logs_append(struct kev_edit *edit, struct kev_event *event, int64_t when) KEV_MUST_USE;
+int kev_logs_append(
+	struct kev_edit *edit, const struct kev_occurrence *occurrence, int64_t when) KEV_MUST_USE;
 
 /** Is it time to rotate? */
 bool kev_logs_full(const struct kev_tree *tree);

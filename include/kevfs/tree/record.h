@@ -2,6 +2,7 @@
 #define KEVFS_TREE_RECORD_H
 
 #include "kevfs/event/event.h"
+#include "kevfs/store/changes.h"
 
 /** What a log says: a record is a line in each log that it belongs to. Immutable, shared by reference counts,
  * from any thread. */
@@ -14,8 +15,15 @@ enum kev_form {
 };
 #define KEV_FORM_COUNT 2
 
-/** A revision was seen. @return new, or NULL on ENOMEM */
-struct kev_record *kev_record_create(struct kev_event *event /* borrowed */);
+/**
+ * A revision that was seen has its own two lines (kev_event_append_line(), kev_event_append_compact()). That
+ * the server no longer has an event, or has it again, is told in events.log only, by a line of the same form:
+ *
+ *   2026-11-27T10:10:27.000Z default/pod/web-1 - Gone x1 kevfs web-1.18ae… (BackOff) 1h2m3s after its …
+ *
+ * @return new, or NULL on ENOMEM
+ */
+struct kev_record *kev_record_create(const struct kev_occurrence *occurrence /* borrowed */);
 
 struct kev_record *kev_record_ref(struct kev_record *record);
 void kev_record_unref(struct kev_record *record);

@@ -572,6 +572,43 @@ static void test_a_lost_journal(void **state)
 	assert_log(world, WEB_LOG, "one\ntwo\nthree\nfour\nfive\nsix\n");
 }
 
+/* What is retained is told of: that it went, how long after its last update, whether its pod is there; and
+ * that it came back. */
+static void test_gone(void **state)
+{
+	struct world *world = *state;
+	const struct kev_retain retain = {.count = 10};
+	struct kev_event *event;
+	char *text;
+
+	kev_store_set_retain(world->store, &retain);
+	world_carry(world, NULL, NULL);
+	assert_int_equal(kev_store_put_pod(world->store, KEV_STR("shop"), KEV_STR("web"), 0), 0);
+	event = world_put(world, &(struct world_event){.message = KEV_STR("one")}, KEV_ORIGIN_LIVE);
+	kev_event_ref(event);
+	world_carry(world, NULL, NULL);
+	world->now += 3600 * WORLD_SECOND;
+	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("web.1"));
+	world_carry(world, NULL, NULL);
+	text = read_path(world, WEB_LOG);
+	assert_non_null(strstr(text,
+		" shop/pod/web - Gone x1 kevfs web.1 () 1h1m0s after its last update; the pod is there\n"));
+	free(text);
+	assert_true(world_has(world, "/shop/pods/web/events/web.1"));
+	assert_int_equal(kev_store_put(world->store, event, KEV_ORIGIN_LIVE), 0);
+	/* Also where the journal loses it. */
+	kev_changes_lose(world->changes);
+	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("web.1"));
+	kev_store_delete_pod(world->store, KEV_STR("shop"), KEV_STR("web"));
+	world_carry(world, NULL, NULL);
+	assert_log(world, ROOT_LOG, "one\nthere\nagain\nthere\n");
+	assert_log(world, WEB_LOG, "one\nthere\nagain\nthere\n");
+	/* A line of text only. */
+	text = read_path(world, ROOT_JSONL);
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+	free(text);
+}
+
 /* A resync that is ahead of the journal does not log what the journal will. */
 static void test_a_resync_ahead_of_the_journal(void **state)
 {
@@ -608,6 +645,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rotate_many, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_the_end_of_an_object, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_lost_journal, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_gone, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_resync_ahead_of_the_journal, setup, world_teardown),
 	};
 
