@@ -16,7 +16,8 @@ declare -A packages=(
 	[build]="gcc libc6-dev pkg-config meson ninja-build libfuse3-dev fuse3 libcurl4-openssl-dev libjansson-dev libssl-dev
 		libyaml-dev uthash-dev"
 	[test]="clang clang-tidy clang-format llvm libclang-rt-dev libcmocka-dev python3 python3-venv python3-pytest
-		ca-certificates curl git openssl jq rsync attr procps util-linux man-db mandoc shellcheck"
+		ca-certificates curl git openssl jq rsync attr procps util-linux man-db mandoc shellcheck
+		openssh-client openssh-sftp-server samba smbclient"
 	[bench]="python3 python3-venv ca-certificates util-linux"
 	[all]="valgrind gcovr"
 )
@@ -29,9 +30,25 @@ missing_packages() {
 	done
 }
 
+# As root, in a shell of its own. Servers are for tests, which run their own: those of the packages start neither now nor at the next
+# boot.
+install_without_services() { # package...
+	local policy=/usr/sbin/policy-rc.d units
+	if [ ! -e "$policy" ]; then
+		# shellcheck disable=SC2064 # it is known now
+		trap "rm -f $policy" EXIT
+		printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" || return
+	fi
+	apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" || return
+	mapfile -t units < <(dpkg -L "$@" | sed -n 's|^.*/systemd/system/\([^/@]*\.service\)$|\1|p' | sort -u)
+	if [ ${#units[@]} -gt 0 ] && [ -d /run/systemd/system ]; then
+		systemctl --quiet disable "${units[@]}" || true
+	fi
+}
+
 # Installs what is missing of the named groups; with nothing missing it is quick, and needs neither network nor root.
 install_packages() { # group...
-	local group list missing log names=() apt
+	local group list missing log names=() as_root
 	for group in "$@"; do
 		read -r -d '' -a list <<<"${packages[$group]}" || true
 		names+=("${list[@]}")
@@ -42,14 +59,16 @@ install_packages() { # group...
 	fi
 	mapfile -t missing < <(missing_packages "${names[@]}")
 	[ ${#missing[@]} -gt 0 ] || return 0
-	apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+	as_root=(env DEBIAN_FRONTEND=noninteractive)
 	if [ "$(id -u)" != 0 ]; then
 		command -v sudo >/dev/null || die "not installed: ${missing[*]}; only root may do that, and there is no sudo"
-		apt=(sudo "${apt[@]}")
+		as_root=(sudo "${as_root[@]}")
 	fi
 	say "Installing ${missing[*]}"
 	log=$(mktemp)
-	if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } </dev/null >"$log" 2>&1; then
+	# shellcheck disable=SC2016 # for the inner shell
+	if ! { "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update &&
+		"${as_root[@]}" bash -c "$(declare -f install_without_services)"'; install_without_services "$@"' - "${missing[@]}"; } </dev/null >"$log" 2>&1; then
 		tail -n 20 "$log" >&2
 		rm -f "$log"
 		die "cannot install ${missing[*]}"

@@ -145,20 +145,6 @@ def test_two_mounts_of_one_source(fake, mount):
 
 
 @needs_root
-def test_bind_mount(session, fake, mount):
-    fake.create("default", event("one"))
-    m = mount(fake)
-    point = session.new_directory("bind")
-    run("mount", "--bind", m.path("default/pods"), point)
-    try:
-        assert os.listdir(f"{point}/web-1/events") == ["one"]
-        fake.create("default", event("two"))
-        assert wait_for(lambda: sorted(os.listdir(f"{point}/web-1/events")) == ["one", "two"])
-    finally:
-        run("umount", point)
-
-
-@needs_root
 def test_dead_mountpoint(session, fake, mount):
     """A daemon that was killed leaves one: the next start says what to do, or does it."""
     m = mount(fake)
