@@ -1,8 +1,10 @@
 #include "kevfs/kernel/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <mntent.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,6 +40,8 @@ struct kev_session {
 	struct fuse_session *fuse;
 	struct kev_notify *notify;
 	bool mounted;
+	const char *mountpoint; /* borrowed */
+	dev_t device;           /* what is mounted there; 0: not known */
 
 	pthread_t loop;         /* the thread in kev_session_run() */
 	atomic_bool loop_ended; /* it needs no more waking */
@@ -200,6 +205,17 @@ static int check_mountpoint(const char *mountpoint, struct kev_error *error)
 	return 0;
 }
 
+/* The device of what is on top of a mountpoint, or 0. The filesystem is not asked: it may be ours, whose
+ * answers would have to come from who waits for them here. */
+static dev_t device_on(const char *mountpoint)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &st) < 0)
+		return 0;
+	return makedev(st.stx_dev_major, st.stx_dev_minor);
+}
+
 int kev_session_mount(struct kev_session *session, const char *mountpoint, struct kev_error *error)
 {
 	int r = check_mountpoint(mountpoint, error);
@@ -218,6 +234,8 @@ int kev_session_mount(struct kev_session *session, const char *mountpoint, struc
 		return -EPERM;
 	}
 	session->mounted = true;
+	session->mountpoint = mountpoint;
+	session->device = strncmp(mountpoint, "/dev/fd/", 8) == 0 ? 0 : device_on(mountpoint);
 	r = kev_device_attach(session->fuse);
 	if (r) {
 		kev_error_set(error, "libfuse: %s", strerror(-r));
@@ -319,6 +337,49 @@ int kev_session_run(struct kev_session *session)
 	return r < 0 ? r : 0;
 }
 
+/* Is it mounted somewhere, and its connection not ended? */
+static bool is_connected(const struct kev_session *session)
+{
+	struct pollfd device = {.fd = fuse_session_fd(session->fuse)};
+
+	return poll(&device, 1, 0) == 0 || !(device.revents & POLLERR);
+}
+
+/*
+ * End the connection: the device is closed, and in its place there is a pipe that nobody reads. Its POLLERR
+ * tells libfuse that there is nothing to unmount.
+ */
+static int disconnect(struct kev_session *session)
+{
+	int ends[2], r = 0;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	close(ends[0]);
+	if (dup3(ends[1], fuse_session_fd(session->fuse), O_CLOEXEC) < 0)
+		r = -errno;
+	close(ends[1]);
+	return r;
+}
+
+/*
+ * libfuse unmounts whatever is on the mountpoint by now. But ours may have been unmounted there, and live on
+ * in a bind mount or in another mount namespace, or something may have been mounted over it: that is not ours
+ * to end.
+ */
+static void unmount(struct kev_session *session)
+{
+	dev_t now = session->device && is_connected(session) ? device_on(session->mountpoint) : 0;
+
+	session->mounted = false;
+	if (now && now != session->device) {
+		kev_log_warning("%s is another mount by now, which stays", session->mountpoint);
+		if (disconnect(session))
+			return;
+	}
+	fuse_session_unmount(session->fuse);
+}
+
 void kev_session_destroy(struct kev_session *session)
 {
 	bool quiet;
@@ -330,14 +391,12 @@ void kev_session_destroy(struct kev_session *session)
 	 * whom the unmount frees; one that waits for another filesystem holds it, and us, for as long as it
 	 * likes. */
 	quiet = !session->notify || kev_notify_stop(session->notify, STOP_MS);
-	if (!quiet) {
-		fuse_session_unmount(session->fuse);
-		session->mounted = false;
-	}
+	if (!quiet)
+		unmount(session);
 	kev_notify_destroy(session->notify);
 	kev_ops_destroy(session->ops);
 	if (session->mounted)
-		fuse_session_unmount(session->fuse);
+		unmount(session);
 	if (session->fuse)
 		fuse_session_destroy(session->fuse);
 	free(session);

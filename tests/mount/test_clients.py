@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import stat
 import struct
@@ -261,6 +262,42 @@ def test_kevfs_ends_with_its_last_mount(session, fake, mount):
     assert m.wait_end() == 0
 
 
+@needs_root
+def test_a_signal_leaves_the_next_mount_alone(session, fake, mount):
+    """A container or a bind mount keeps the first one alive, a second is mounted in its place, and then the first is ended."""
+    fake.create("default", event("one"))
+    first = mount(fake)
+    pid = first.pid()
+    with bound(session, first.path("default")) as point:
+        run("umount", first.dir)
+        second = mount(fake, directory=first.dir)
+        os.kill(pid, signal.SIGTERM)
+        assert first.wait_end() == 0 and "another mount" in first.said()
+        with pytest.raises(OSError) as e:
+            os.listdir(point)
+        assert e.value.errno == errno.ENOTCONN
+    assert second.process.poll() is None and contents(second.path("default/pods/web-1/events")).keys() == {"one"}
+    os.kill(second.pid(), signal.SIGTERM)
+    assert second.wait_end() == 0 and not os.path.ismount(second.dir)
+
+
+@needs_root
+def test_a_signal_leaves_what_is_mounted_over_it(fake, mount):
+    m = mount(fake)
+    run("mount", "-t", "tmpfs", "none", m.dir)
+    try:
+        pathlib.Path(m.path("there")).touch()
+        os.kill(m.pid(), signal.SIGTERM)
+        assert m.wait_end() == 0
+        assert os.listdir(m.dir) == ["there"]
+    finally:
+        run("umount", m.dir)
+    with pytest.raises(OSError) as e:
+        os.listdir(m.dir)
+    assert e.value.errno == errno.ENOTCONN
+    run("umount", m.dir)
+
+
 @contextlib.contextmanager
 def elsewhere():
     """Another mount namespace, into which this one's mounts propagate, and never back: a function that runs a command there."""
@@ -317,7 +354,7 @@ def test_another_mount_namespace_that_has_the_last_mount(fake, mount):
 def test_a_signal_ends_it_in_every_mount_namespace(fake, mount):
     m = mount(fake)
     with elsewhere() as inside:
-        os.kill(m.pid(), 15)
+        os.kill(m.pid(), signal.SIGTERM)
         assert m.wait_end() == 0
         assert not os.path.ismount(m.dir)
         r = inside("ls", m.dir, check=False)

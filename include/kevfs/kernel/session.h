@@ -36,7 +36,11 @@ struct kev_session_config {
 int kev_session_create(const struct kev_session_config *config, struct kev_session **out,
 	struct kev_error *error) KEV_MUST_USE;
 
-/** Mount, read-only, nosuid, nodev, with default_permissions. @return 0, or -errno with the reason */
+/**
+ * Mount, read-only, nosuid, nodev, with default_permissions.
+ * @param mountpoint  absolute; borrowed for as long as the session lives
+ * @return 0, or -errno with the reason
+ */
 int kev_session_mount(
 	struct kev_session *session, const char *mountpoint, struct kev_error *error) KEV_MUST_USE;
 
@@ -50,7 +54,8 @@ void kev_session_synced(struct kev_session *session);
  */
 int kev_session_run(struct kev_session *session) KEV_MUST_USE;
 
-/** Unmount if it is still mounted, and free everything. */
+/** Unmount if it is still mounted, and free everything. Where something else is on the mountpoint by now,
+ * that stays, and what other mounts there are of ours end with the connection. */
 void kev_session_destroy(struct kev_session *session);
 
 /** Block the signals that end a session, in this thread and those that it starts. Before that they end the
