@@ -30,6 +30,7 @@
 #include "kevfs/watch/dump.h"
 #include "kevfs/watch/feed.h"
 #include "kevfs/watch/replay.h"
+#include "kevfs/watch/source.h"
 
 /* mount(8)'s exit codes. */
 #define EXIT_USAGE 1
@@ -45,7 +46,7 @@
 struct app {
 	struct kev_options options;
 	struct kev_cluster_config *cluster; /* NULL for a file */
-	char *dump;                         /* the file's absolute path, or NULL */
+	char *dump;                         /* the file's absolute path, or "-", or NULL */
 	char *mountpoint;                   /* absolute */
 
 	struct kev_changes *changes;
@@ -115,12 +116,12 @@ static int resolve_dump(struct app *app, const char *path, struct kev_error *err
 		kev_error_set(error, "file: is followed by a path");
 		return -EINVAL;
 	}
-	if (*path == '/')
+	if (*path == '/' || strcmp(path, KEV_SOURCE_STANDARD_INPUT) == 0)
 		app->dump = strdup(path);
 	else if (!(here = getcwd(NULL, 0)) || asprintf(&app->dump, "%s/%s", here, path) < 0)
 		app->dump = NULL;
 	free(here);
-	if (app->dump && access(app->dump, R_OK) == 0)
+	if (app->dump && (*app->dump != '/' || access(app->dump, R_OK) == 0))
 		return 0;
 	r = -errno;
 	kev_error_set(error, "%s: %s%s", path, strerror(-r),

@@ -631,6 +631,7 @@ void kev_options_print_help(FILE *out)
 	      "  http(s)://HOST...  an API server, anonymously\n"
 	      "  file:PATH          the output of: kubectl get events -A -o json\n"
 	      "                     or a recording: the same with --watch --output-watch-events\n"
+	      "                     or an events.jsonl; also compressed; file:- is standard input\n"
 	      "\n"
 	      "  -f, --foreground   stay in the foreground, log to stderr\n"
 	      "  -d, --debug        the same, and show every request\n"

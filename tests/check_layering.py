@@ -30,6 +30,7 @@ FOREIGN = [
     (r"jansson\.h", [r"(fs|include/kevfs)/cluster/(answer|discovery|status)\.[ch]", r"tests/.*"]),
     (r"yaml\.h", [r"fs/cluster/(kubeconfig|document)\.c"]),
     (r"openssl/.*", [r"fs/cluster/.*\.c", r"fs/base/hash\.c", r"tests/unit/(base|cluster)/.*"]),
+    (r"(zlib|lzma|zstd|zstd_errors|bzlib)\.h", [r"fs/watch/codec\.c"]),
     (r"fuse.*", [r"(fs|include/kevfs)/kernel/.*", r"fs/(main|options)\.c", r"tests/unit/kernel/.*"]),
     (r"ut(hash|list|array|string)\.h", [r"fs/.*", r"include/kevfs/.*", r"tests/.*"]),
     (r"cmocka\.h", [r"tests/.*"]),

@@ -131,7 +131,7 @@ static int step_between(struct kev_objects *objects, struct kev_str *rest)
 		return 0;
 	objects->begin = objects->at;
 	if (*p != '{')
-		return fail(objects, -EINVAL, "expected '{': a watch is a stream of objects");
+		return fail(objects, -EINVAL, "expected '{': there is nothing but objects here");
 	objects->inside = true;
 	return 0;
 }

@@ -18,7 +18,7 @@ static int on_chunk(void *context, struct kev_str chunk, struct kev_error *error
 }
 
 static int load_list(
-	struct kev_source *source, struct kev_recorded *recorded, const char *path, struct kev_error *error)
+	struct kev_source *source, struct kev_recorded *recorded, const char *name, struct kev_error *error)
 {
 	KEV_CLEANUP(items_destroyp) struct kev_items *items = kev_items_create(on_item, recorded);
 	int r;
@@ -29,12 +29,7 @@ static int load_list(
 	if (r == 0)
 		r = kev_items_finish(items, error);
 	if (r == 0)
-		kev_recorded_report(recorded, path, kev_items_oversized(items));
-	/* What kubectl prints where half of what it should be told is forgotten. */
-	else if (r == -EINVAL && kev_str_eq(kev_items_kind(items), KEV_STR("Event")))
-		kev_error_set(error,
-			"single Events, and no list of them; for a recording, kubectl get --watch needs "
-			"--output-watch-events");
+		kev_recorded_report(recorded, name, kev_items_oversized(items));
 	else if (r == -EINVAL)
 		kev_error_prefix(error, "no Events as \"kubectl get events -A -o json\" prints them");
 	return r == -E2BIG ? -EINVAL : r;
@@ -49,16 +44,17 @@ static int on_line(
 	return r ? r : kev_recorded_apply(context, KEV_ORIGIN_FIRST_SYNC);
 }
 
-static int load_recording(
-	struct kev_source *source, struct kev_recorded *recorded, const char *path, struct kev_error *error)
+/* Of a recording, or of single Events. */
+static int load_stream(
+	struct kev_source *source, struct kev_recorded *recorded, const char *name, struct kev_error *error)
 {
 	struct kev_recording_end end;
 	int r = kev_recording_read(source, on_line, recorded, &end, error);
 
 	if (r)
 		return r;
-	kev_recorded_report(recorded, path, end.oversized);
-	kev_recording_report(&end, path);
+	kev_recorded_report(recorded, name, end.oversized);
+	kev_recording_report(&end, name);
 	return 0;
 }
 
@@ -66,19 +62,20 @@ static int load(
 	const char *path, struct kev_store *store, const char *const *namespaces, struct kev_error *error)
 {
 	KEV_CLEANUP(source_closep) struct kev_source *source = NULL;
+	const char *name = kev_source_name(path);
 	struct kev_recorded *recorded;
-	int r = kev_source_open(path, &source, error);
+	int r = kev_source_open(path, KEV_SOURCE_ONCE, &source, error);
 
 	if (r)
 		return r;
-	recorded = kev_recorded_create(store);
+	recorded = kev_recorded_create(store, kev_source_form(source));
 	if (!recorded)
 		return -ENOMEM;
 	r = kev_recorded_select(recorded, namespaces, error);
-	if (!r && kev_source_is_recording(source))
-		r = load_recording(source, recorded, path, error);
+	if (!r && kev_source_form(source) == KEV_FORM_LIST)
+		r = load_list(source, recorded, name, error);
 	else if (!r)
-		r = load_list(source, recorded, path, error);
+		r = load_stream(source, recorded, name, error);
 	kev_recorded_destroy(recorded);
 	(void)kev_store_expire(store);
 	return r;
@@ -92,6 +89,6 @@ int kev_dump_load(
 	if (r == -ENOMEM)
 		kev_error_set(error, "out of memory");
 	if (r)
-		kev_error_prefix(error, "%s", path);
+		kev_error_prefix(error, "%s", kev_source_name(path));
 	return r;
 }

@@ -15,7 +15,8 @@
 #define MESSAGE_MAX 300
 
 struct kev_recorded {
-	struct kev_store *store;       /* NULL: only look */
+	struct kev_store *store; /* NULL: only look */
+	enum kev_form form;
 	const char *const *namespaces; /* only these; NULL: all */
 	struct kev_json *json;
 	struct kev_metadata metadata;
@@ -31,13 +32,14 @@ struct kev_recorded {
 	struct kev_error failure;       /* what the first of those says */
 };
 
-struct kev_recorded *kev_recorded_create(struct kev_store *store)
+struct kev_recorded *kev_recorded_create(struct kev_store *store, enum kev_form form)
 {
 	struct kev_recorded *recorded = calloc(1, sizeof(*recorded));
 
 	if (!recorded)
 		return NULL;
 	recorded->store = store;
+	recorded->form = form;
 	kev_metadata_init(&recorded->metadata);
 	kev_buf_init(&recorded->kind, KIND_MAX);
 	kev_buf_init(&recorded->other_kind, KIND_MAX);
@@ -206,6 +208,29 @@ static void leave_out_oversized(
 	*out = (struct kev_recorded_line){.type = KEV_ENVELOPE_BOOKMARK};
 }
 
+static int read_watch_line(struct kev_recorded *recorded, struct kev_error *error)
+{
+	if (kev_envelope_read(recorded->json, &recorded->envelope) == 0)
+		return 0;
+	kev_error_set(error, "no line of a watch: it has no \"type\" and \"object\"");
+	return -EINVAL;
+}
+
+/* What holds Events, and is none, would be left out as an object of another kind: all that it holds. */
+static int read_single(struct kev_recorded *recorded, struct kev_error *error)
+{
+	const struct kev_json *json = recorded->json;
+	struct kev_envelope envelope;
+
+	if (kev_envelope_read(json, &envelope) == 0 || kev_json_get(json, 0, "items") != KEV_JSON_NONE) {
+		kev_error_set(error, "no single Event, as those before it are: a %s",
+			kev_json_get(json, 0, "items") != KEV_JSON_NONE ? "list" : "line of a watch");
+		return -EINVAL;
+	}
+	recorded->envelope = (struct kev_envelope){.type = KEV_ENVELOPE_MODIFIED, .object = 0};
+	return 0;
+}
+
 int kev_recorded_scan(struct kev_recorded *recorded, struct kev_str text,
 	const struct kev_objects_where *where, struct kev_recorded_line *out, struct kev_error *error)
 {
@@ -216,13 +241,10 @@ int kev_recorded_scan(struct kev_recorded *recorded, struct kev_str text,
 		leave_out_oversized(recorded, out, error);
 		return 0;
 	}
-	if (r)
-		return r;
-	if (kev_envelope_read(recorded->json, &recorded->envelope) != 0) {
-		kev_error_set(error, "no line of a watch: it has no \"type\" and \"object\"");
-		return -EINVAL;
-	}
-	return read_line(recorded, out);
+	if (!r)
+		r = recorded->form == KEV_FORM_EVENTS ? read_single(recorded, error)
+						      : read_watch_line(recorded, error);
+	return r ? r : read_line(recorded, out);
 }
 
 static void note_failure(struct kev_recorded *recorded)

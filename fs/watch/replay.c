@@ -115,9 +115,18 @@ static int survey_line(
 	return r ? r : kev_recorded_apply(survey->recorded, KEV_ORIGIN_LIVE);
 }
 
+static const char *name_of(const struct kev_replay *replay)
+{
+	return kev_source_name(replay->config.path);
+}
+
 static int survey_all(struct kev_replay *replay, struct kev_error *error)
 {
-	struct survey survey = {.recorded = kev_recorded_create(NULL), .leading = true, .ordered = true};
+	enum kev_form form = kev_source_form(replay->source);
+	/* Single Events have no list: theirs are in the order of time. */
+	struct survey survey = {.recorded = kev_recorded_create(NULL, form),
+		.leading = form == KEV_FORM_RECORDING,
+		.ordered = true};
 	struct kev_recording_end end;
 	int r = -ENOMEM;
 
@@ -126,11 +135,11 @@ static int survey_all(struct kev_replay *replay, struct kev_error *error)
 	if (survey.recorded)
 		r = kev_recording_read(replay->source, survey_line, &survey, &end, error);
 	if (r == 0) {
-		kev_recorded_report(survey.recorded, replay->config.path, end.oversized);
-		kev_recording_report(&end, replay->config.path);
+		kev_recorded_report(survey.recorded, name_of(replay), end.oversized);
+		kev_recording_report(&end, name_of(replay));
 		kev_log_info("%s: a recording of %" PRIu64 " lines, of which the first %" PRIu64
 			     " are its list",
-			replay->config.path, survey.lines, survey.listed);
+			name_of(replay), survey.lines, survey.listed);
 		replay->listed = survey.listed;
 	}
 	kev_recorded_destroy(survey.recorded);
@@ -141,16 +150,16 @@ static int survey_all(struct kev_replay *replay, struct kev_error *error)
 
 static int set_up(struct kev_replay *replay, struct kev_error *error)
 {
-	int r = kev_source_open(replay->config.path, &replay->source, error);
+	int r = kev_source_open(replay->config.path, KEV_SOURCE_AGAIN, &replay->source, error);
 
 	if (r)
 		return r;
-	if (!kev_source_is_recording(replay->source)) {
+	if (kev_source_form(replay->source) == KEV_FORM_LIST) {
 		kev_error_set(error, "no recording, so it cannot be replayed; kubectl get events -A --watch "
 				     "--output-watch-events -o json prints one");
 		return -EINVAL;
 	}
-	replay->recorded = kev_recorded_create(replay->config.store);
+	replay->recorded = kev_recorded_create(replay->config.store, kev_source_form(replay->source));
 	if (!replay->recorded)
 		return -ENOMEM;
 	r = kev_recorded_select(replay->recorded, replay->config.namespaces, error);
@@ -162,7 +171,7 @@ static void explain(const struct kev_replay *replay, int r, struct kev_error *er
 	if (r == -ENOMEM)
 		kev_error_set(error, "out of memory");
 	if (r)
-		kev_error_prefix(error, "%s", replay->config.path);
+		kev_error_prefix(error, "%s", name_of(replay));
 }
 
 int kev_replay_create(
@@ -301,7 +310,7 @@ static void *run(void *context)
 	replay->line = 0;
 	r = kev_recording_read(replay->source, play_line, replay, &end, &error);
 	if (r == 0)
-		kev_log_info("%s: the recording is at its end", replay->config.path);
+		kev_log_info("%s: the recording is at its end", name_of(replay));
 	else if (r != -ECANCELED) {
 		explain(replay, r, &error);
 		kev_log_error("the replay ends early: %s", error.text);

@@ -2,36 +2,52 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "kevfs/watch/unpack.h"
 
 #define CHUNK (256U << 10)
 
 struct kev_source {
 	int fd;
-	size_t len;  /* of what lies in the chunk */
-	bool begins; /* the chunk holds the file's beginning */
-	bool recording;
+	bool standard_input;
+	off_t start; /* where in the file it begins: standard input may have been read from before */
+	struct kev_unpack *unpack; /* NULL: not compressed */
+	size_t len;                /* of what lies in the chunk */
+	bool begins;               /* the chunk holds the beginning */
+	enum kev_form form;
 	char chunk[CHUNK];
 };
 
-/* Fill the chunk, as far as the file goes. */
-static int fill(struct kev_source *source, struct kev_error *error)
+const char *kev_source_name(const char *path)
 {
-	int r;
+	return strcmp(path, KEV_SOURCE_STANDARD_INPUT) == 0 ? "standard input" : path;
+}
 
+/* Say what errno says. @return it, negative */
+static int fail(struct kev_error *error, const char *what)
+{
+	int r = -errno;
+
+	kev_error_set(error, "%s%s", what, strerror(-r));
+	return r;
+}
+
+/* Read as much as there is, up to a whole chunk. @return 0, with source->len set, or -errno */
+static int fill_raw(struct kev_source *source, struct kev_error *error)
+{
 	source->len = 0;
 	while (source->len < CHUNK) {
 		ssize_t len = read(source->fd, source->chunk + source->len, CHUNK - source->len);
 
 		if (len < 0 && errno == EINTR)
 			continue;
-		if (len < 0) {
-			r = -errno;
-			kev_error_set(error, "%s", strerror(-r));
-			return r;
-		}
+		if (len < 0)
+			return fail(error, "");
 		if (len == 0)
 			break;
 		source->len += (size_t)len;
@@ -39,52 +55,155 @@ static int fill(struct kev_source *source, struct kev_error *error)
 	return 0;
 }
 
-static void skip_space(struct kev_str *s)
+static int fill_unpacked(struct kev_source *source, struct kev_error *error)
 {
-	while (s->len > 0 && (*s->data == ' ' || (*s->data >= '\t' && *s->data <= '\r'))) {
-		s->data++;
-		s->len--;
+	size_t len = 1;
+	int r = 0;
+
+	source->len = 0;
+	while (source->len < CHUNK && len > 0 && !r) {
+		r = kev_unpack_read(
+			source->unpack, source->chunk + source->len, CHUNK - source->len, &len, error);
+		if (!r)
+			source->len += len;
 	}
+	return r;
 }
 
-/* kubectl sorts keys, the API server does not; but an envelope has these two only. */
-static bool seems_recording(struct kev_str text)
+static int fill(struct kev_source *source, struct kev_error *error)
 {
-	skip_space(&text);
-	if (text.len == 0 || *text.data != '{')
-		return false;
-	text.data++;
-	text.len--;
-	skip_space(&text);
-	return kev_str_starts(text, KEV_STR("\"type\"")) || kev_str_starts(text, KEV_STR("\"object\""));
+	return source->unpack ? fill_unpacked(source, error) : fill_raw(source, error);
 }
 
-static int open_file(struct kev_source *source, const char *path, struct kev_error *error)
+/* The file stands at its start: read the beginning of what is in it. */
+static int begin(struct kev_source *source, struct kev_error *error)
 {
+	struct kev_str raw = {source->chunk, 0};
+	enum kev_unpack_form form;
 	int r;
 
-	source->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (source->fd < 0) {
-		r = -errno;
-		kev_error_set(error, "%s", strerror(-r));
-		return r;
-	}
-	r = fill(source, error);
+	kev_unpack_destroy(source->unpack);
+	source->unpack = NULL;
+	r = fill_raw(source, error);
 	if (r)
 		return r;
-	source->begins = true;
-	source->recording = seems_recording((struct kev_str){source->chunk, source->len});
+	raw.len = source->len;
+	form = kev_unpack_guess(raw);
+	if (form != KEV_UNPACK_NONE) {
+		r = kev_unpack_create(form, source->fd, raw, &source->unpack, error);
+		if (!r)
+			r = fill(source, error);
+	}
+	source->begins = !r;
+	return r;
+}
+
+static int open_path(struct kev_source *source, const char *path, struct kev_error *error)
+{
+	source->standard_input = strcmp(path, KEV_SOURCE_STANDARD_INPUT) == 0;
+	/* A daemon's standard input becomes /dev/null while a replay may still read. */
+	source->fd = source->standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+					    : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (source->fd < 0)
+		return fail(error, "");
+	/* It would seem to hang. */
+	if (isatty(source->fd)) {
+		kev_error_set(error, "a terminal, where a file or a pipe belongs%s",
+			source->standard_input ? ": COMMAND | kevfs file:- MOUNTPOINT" : "");
+		return -EINVAL;
+	}
+	source->start = lseek(source->fd, 0, SEEK_CUR);
 	return 0;
 }
 
-int kev_source_open(const char *path, struct kev_source **out, struct kev_error *error)
+/* @return a new file's descriptor, or -errno */
+static int create_nameless(struct kev_error *error)
+{
+	const char *given = getenv("TMPDIR"), *directory = given && *given ? given : "/tmp";
+	char *path = NULL;
+	int fd;
+
+	if (asprintf(&path, "%s/kevfs-XXXXXX", directory) < 0)
+		return -ENOMEM;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0) {
+		fd = -errno;
+		kev_error_set(error, "it is read more than once, and cannot be kept in %s: %s", directory,
+			strerror(-fd));
+	} else {
+		unlink(path);
+	}
+	free(path);
+	return fd;
+}
+
+static int write_all(int fd, struct kev_str text)
+{
+	while (text.len > 0) {
+		ssize_t len = write(fd, text.data, text.len);
+
+		if (len < 0 && errno != EINTR)
+			return -errno;
+		if (len > 0) {
+			text.data += len;
+			text.len -= (size_t)len;
+		}
+	}
+	return 0;
+}
+
+/* What cannot be rewound goes on as a file that can. */
+static int keep(struct kev_source *source, struct kev_error *error)
+{
+	int fd = create_nameless(error), r;
+
+	if (fd < 0)
+		return fd;
+	do {
+		r = fill_raw(source, error);
+		if (!r && (r = write_all(fd, (struct kev_str){source->chunk, source->len})) != 0)
+			kev_error_set(
+				error, "it is read more than once, and cannot be kept: %s", strerror(-r));
+	} while (!r && source->len > 0);
+	close(source->fd);
+	source->fd = fd;
+	source->start = 0;
+	if (!r && lseek(fd, 0, SEEK_SET) < 0)
+		r = fail(error, "");
+	return r;
+}
+
+static int open_source(
+	struct kev_source *source, const char *path, enum kev_source_use use, struct kev_error *error)
+{
+	int r = open_path(source, path, error);
+
+	if (!r && source->start < 0 && use == KEV_SOURCE_AGAIN)
+		r = keep(source, error);
+	if (!r)
+		r = begin(source, error);
+	if (r)
+		return r;
+	if (source->len == 0) {
+		kev_error_set(error, "empty%s",
+			source->standard_input ? ", as it is where fstab or systemd mounts: name a file there"
+					       : "");
+		return -EINVAL;
+	}
+	source->form = kev_form_guess((struct kev_str){source->chunk, source->len});
+	return 0;
+}
+
+int kev_source_open(
+	const char *path, enum kev_source_use use, struct kev_source **out, struct kev_error *error)
 {
 	struct kev_source *source = malloc(sizeof(*source));
 	int r;
 
 	if (!source)
 		return -ENOMEM;
-	r = open_file(source, path, error);
+	source->unpack = NULL;
+	r = open_source(source, path, use, error);
 	if (r) {
 		kev_source_close(source);
 		return r;
@@ -97,27 +216,26 @@ void kev_source_close(struct kev_source *source)
 {
 	if (!source)
 		return;
+	kev_unpack_destroy(source->unpack);
 	if (source->fd >= 0)
 		close(source->fd);
 	free(source);
 }
 
-bool kev_source_is_recording(const struct kev_source *source)
+enum kev_form kev_source_form(const struct kev_source *source)
 {
-	return source->recording;
+	return source->form;
 }
 
 int kev_source_read(struct kev_source *source, kev_source_fn *chunk, void *context, struct kev_error *error)
 {
 	int r = 0;
 
-	if (!source->begins && lseek(source->fd, 0, SEEK_SET) < 0) {
-		r = -errno;
-		kev_error_set(error, "it cannot be read again from its beginning: %s", strerror(-r));
-		return r;
+	if (!source->begins) {
+		if (lseek(source->fd, source->start, SEEK_SET) < 0)
+			return fail(error, "it cannot be read again from its beginning: ");
+		r = begin(source, error);
 	}
-	if (!source->begins)
-		r = fill(source, error);
 	source->begins = false;
 	while (!r && source->len > 0) {
 		r = chunk(context, (struct kev_str){source->chunk, source->len}, error);

@@ -6,18 +6,24 @@
 
 #include "kevfs/base/error.h"
 #include "kevfs/event/envelope.h"
+#include "kevfs/event/form.h"
 #include "kevfs/event/metadata.h"
 #include "kevfs/event/objects.h"
 #include "kevfs/store/store.h"
 
 /**
- * What stands in a file → the store: items of a list, lines of a recorded watch. Objects of other kinds, and
- * those that make no sense, are left out, counted, and told of in the end; they never end anything.
+ * What stands in a file → the store: items of a list, lines of a recorded watch, single Events. Objects of
+ * other kinds, and those that make no sense, are left out, counted, and told of in the end; they never end
+ * anything.
  */
 struct kev_recorded;
 
-/** @param store  borrowed; NULL: nothing is stored, only looked at. @return new, or NULL on ENOMEM */
-struct kev_recorded *kev_recorded_create(struct kev_store *store);
+/**
+ * @param store  borrowed; NULL: nothing is stored, only looked at
+ * @param form   what the file is
+ * @return new, or NULL on ENOMEM
+ */
+struct kev_recorded *kev_recorded_create(struct kev_store *store, enum kev_form form);
 void kev_recorded_destroy(struct kev_recorded *recorded);
 
 /**
@@ -31,7 +37,8 @@ int kev_recorded_select(
 /** An item of a list, into the store. @return 0 or -ENOMEM */
 int kev_recorded_item(struct kev_recorded *recorded, struct kev_str item) KEV_MUST_USE;
 
-/** A line of a recording, as it was scanned last. */
+/** A line of a recording, as it was scanned last. A single Event is read as one that says MODIFIED: nothing
+ * tells whether it is the first of its name. */
 struct kev_recorded_line {
 	enum kev_envelope_type type;
 	bool is_event;                       /**< what it says, it says of an Event */
@@ -45,7 +52,7 @@ struct kev_recorded_line {
  * Scan a line. It borrows the text until the next.
  * @param where  for what is told in the end
  * @param out    untouched on error
- * @return 0; -EINVAL (no line of a watch: error says why) or -ENOMEM
+ * @return 0; -EINVAL (no line of a watch, or no single object: error says why) or -ENOMEM
  */
 int kev_recorded_scan(struct kev_recorded *recorded, struct kev_str text,
 	const struct kev_objects_where *where, struct kev_recorded_line *out,

@@ -20,7 +20,8 @@ struct kev_recording_end {
 };
 
 /**
- * Read a recording from its beginning, line by line; a "line" may be one, or pretty-printed on many.
+ * Read a recording, or single Events, from the beginning, line by line; a "line" may be one, or
+ * pretty-printed on many.
  * @param end  untouched on error
  * @return 0; -EINVAL (not a stream of objects, or broken off in its first one); -ENOMEM; what the callback or
  * kev_source_read() returned

@@ -19,6 +19,10 @@
  * When each of the others came, only Events themselves say: a line comes at the latest time that was met in
  * any line up to it; a deletion says no time, and follows the line before. The first comes at once, so that
  * nobody waits for what the recording itself waited for.
+ *
+ * Single Events (events.jsonl) are played in the same way, but from nothing: what a first sync brought stands
+ * in them in order of last seen, so that each, at its time, is there when it was seen; and no rule could tell
+ * it from what came later, since that is in the same order.
  */
 struct kev_replay;
 
@@ -34,9 +38,10 @@ struct kev_replay_config {
 };
 
 /**
- * Open a recording, and read all of it once, so that what is wrong with it is known before it is played.
- * @return 0 and a new replay; -EINVAL (a list, or broken: error says in which line); -ESPIPE (what cannot be
- * read twice) and the like; -ENOMEM
+ * Open a recording or single Events, and read all of it once, so that what is wrong with it is known before
+ * it is played.
+ * @return 0 and a new replay; -EINVAL (a list, or broken: error says in which line); what kev_source_open()
+ * returns, and the like; -ENOMEM
  */
 int kev_replay_create(const struct kev_replay_config *config, struct kev_replay **out,
 	struct kev_error *error) KEV_MUST_USE;

@@ -120,9 +120,9 @@ static void assert_refused(const char *text, const char *message)
 static void test_feed_invalid(void **state)
 {
 	(void)state;
-	assert_refused("x", "line 1 (byte 0): expected '{': a watch is a stream of objects");
-	assert_refused("{}\n{}\n [{}]", "line 3 (byte 7): expected '{': a watch is a stream of objects");
-	assert_refused("{}\n,{}", "line 2 (byte 3): expected '{': a watch is a stream of objects");
+	assert_refused("x", "line 1 (byte 0): expected '{': there is nothing but objects here");
+	assert_refused("{}\n{}\n [{}]", "line 3 (byte 7): expected '{': there is nothing but objects here");
+	assert_refused("{}\n,{}", "line 2 (byte 3): expected '{': there is nothing but objects here");
 	/* A bracket is missing somewhere, and so all that follows is inside. */
 	assert_refused("{}\n{\"a\":{}\n{\"b\":{}}\n{}\n", "line 2 (byte 3): an object that never ends");
 	assert_refused("{\"a\":\"\n{\"b\":1}\n", "line 1 (byte 0): an object that never ends");

@@ -217,7 +217,7 @@ static void test_load_recording_that_is_broken(void **state)
 		{"{\"type\":\"ADDED\",\"object\":{}}\n{}",
 			"line 2 (byte 29): no line of a watch: it has no \"type\" and \"object\""},
 		{"{\"object\":{},\"type\":\"ADDED\"}\n\x1b[2J",
-			"line 2 (byte 29): expected '{': a watch is a stream of objects"},
+			"line 2 (byte 29): expected '{': there is nothing but objects here"},
 		{"{\"type\":\"ADDED\",\"object\":{\"\x1b\"}}", "line 1 (byte 0): JSON, byte 27: "},
 		{"{\"type\":\"ADDED\"", "line 1 (byte 0): the text is broken off"},
 		{"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}\n{\"kind\":\"Event\"}\n",

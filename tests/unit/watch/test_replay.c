@@ -315,7 +315,7 @@ static void test_create_refuses(void **state)
 		{"", "no recording, so it cannot be replayed; kubectl get events -A --watch "
 		     "--output-watch-events -o json prints one"},
 		{"{\"type\":\"ADDED\",\"object\":{}}\nx",
-			"line 2 (byte 29): expected '{': a watch is a stream of objects"},
+			"line 2 (byte 29): expected '{': there is nothing but objects here"},
 		{"{\"type\":\"ADDED\",\"object\":{}}\n\n{\"type\":7}\n",
 			"line 3 (byte 30): no line of a watch: it has no \"type\" and \"object\""},
 		{"{\"type\":\"ADDED\",\"object\":{}}\n{\"type\":ADDED}\n",
