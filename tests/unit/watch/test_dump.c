@@ -113,7 +113,7 @@ static void test_load_leaves_out_others(void **state)
 static void test_load_no_list(void **state)
 {
 	static const char *const texts[] = {"", "x", "[]", "{}", "null", "{\"items\":7}", "{\"items\":[7]}",
-		"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}", "{\"items\":[]",
+		"{\"metadata\":{\"name\":\"a\"}}", "[{\"kind\":\"Event\"}]", "{\"items\":[]",
 		"{\"items\":[{\"a\":1}", "{\"items\":[]} x"};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(texts); i++) {
@@ -220,9 +220,14 @@ static void test_load_recording_that_is_broken(void **state)
 			"line 2 (byte 29): expected '{': there is nothing but objects here"},
 		{"{\"type\":\"ADDED\",\"object\":{\"\x1b\"}}", "line 1 (byte 0): JSON, byte 27: "},
 		{"{\"type\":\"ADDED\"", "line 1 (byte 0): the text is broken off"},
-		{"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}\n{\"kind\":\"Event\"}\n",
-			"single Events, and no list of them; for a recording, kubectl get --watch needs "
-			"--output-watch-events"},
+		{"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}\n{\"type\":\"ADDED\",\"object\":{}}\n",
+			"line 2 (byte 41): no single Event, as those before it are: a line of a watch"},
+		{"{\"kind\":\"Event\",\"metadata\":{\"name\":\"a\"}}\n\n{\"kind\":\"List\",\"items\":null}",
+			"line 3 (byte 42): no single Event, as those before it are: a list"},
+		{"{\"kind\":\"Event\"}\n[]",
+			"line 2 (byte 17): expected '{': there is nothing but objects here"},
+		{"{\"kind\":\"Event\"}\n{\"a\":\x1b}", "line 2 (byte 17): JSON, byte 5: "},
+		{" {\"kind\":\"Event\",", "line 1 (byte 1): the text is broken off"},
 	};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
@@ -237,6 +242,59 @@ static void test_load_recording_that_is_broken(void **state)
 		tear_down(state);
 		set_up(state);
 	}
+}
+
+/* Every revision is put, in order; nothing is ever deleted. */
+static void test_load_events(void **state)
+{
+	static const struct {
+		const char *before, *behind;
+	} forms[] = {
+		/* events.jsonl; kubectl get -w -o json; something else's order. */
+		{"{\"kind\":\"Event\",", "\n"},
+		{"{\n    \"apiVersion\": \"v1\",\n    \"kind\": \"Event\",\n    ", "\n"},
+		{"{\"type\":\"Normal\",\"kind\":\"Event\",", ""},
+	};
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(forms); i++) {
+		struct world *world = *state;
+		const struct kev_store_visitor visitor = {.event = check_ctime};
+		static const char *const revisions[][2] = {
+			{"a", "5"}, {"b", "6"}, {"a", "7"}, {"a", "7"}, {"b", "3"}, {"b", "7"}};
+		char text[8192], *end = text;
+
+		for (size_t j = 0; j < KEV_ARRAY_LEN(revisions); j++)
+			end += sprintf(end, "%s%s%s", forms[i].before,
+				sample_event(revisions[j][0], revisions[j][1], "Pod") + 1, forms[i].behind);
+		/* as when whoever wrote it was interrupted */
+		strcpy(end, "{\"kind\":\"Ev");
+		assert_int_equal(load(world, text, NULL), 0);
+		assert_string_equal(sample_changes(&world->sample), "+a@5 +b@6 a@5->7 b@6->3 b@3->7");
+		tear_down(state);
+		set_up(state);
+		/* As from a list of that moment, where it is the first of its name. */
+		world = *state;
+		snprintf(text, sizeof(text), "%s%s", forms[i].before, sample_event("a", "7", "Pod") + 1);
+		assert_int_equal(load(world, text, NULL), 0);
+		assert_int_equal(kev_store_walk(world->sample.store, &visitor), 0);
+		assert_string_equal(sample_changes(&world->sample), "+a@7");
+		tear_down(state);
+		set_up(state);
+	}
+}
+
+static void test_load_events_leaves_out_others(void **state)
+{
+	struct world *world = *state;
+	char text[8192];
+
+	snprintf(text, sizeof(text),
+		"{\"kind\":\"Event\",%s\n{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"}}\n{}\n%s\n"
+		"{\"kind\":\"Event\",\"metadata\":{\"namespace\":\"ns\",\"name\":\"a\"},\"count\":1e999}",
+		sample_event("a", "1", "Pod") + 1, sample_event("b", "2", "Pod"));
+	assert_int_equal(load(world, text, NULL), 0);
+	/* What cannot be shown must not leave its older revision standing. */
+	assert_string_equal(sample_changes(&world->sample), "+a@1 +b@2 -a@1");
 }
 
 /* Larger than what is read at once, and larger than what is held. */
@@ -272,6 +330,8 @@ int main(void)
 		TEST(test_load_recording_leaves_out_others),
 		TEST(test_load_recording_deletes_a_name_of_any_length),
 		TEST(test_load_recording_that_is_broken),
+		TEST(test_load_events),
+		TEST(test_load_events_leaves_out_others),
 		TEST(test_load_no_file),
 		TEST(test_load_large),
 	};

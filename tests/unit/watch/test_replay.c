@@ -312,8 +312,9 @@ static void test_create_refuses(void **state)
 	} cases[] = {
 		{"{\"items\":[]}", "no recording, so it cannot be replayed; kubectl get events -A --watch "
 				   "--output-watch-events -o json prints one"},
-		{"", "no recording, so it cannot be replayed; kubectl get events -A --watch "
-		     "--output-watch-events -o json prints one"},
+		{"", "empty"},
+		{"{\"kind\":\"Event\"}\n\n{\"type\":\"ADDED\",\"object\":{}}\n",
+			"line 3 (byte 18): no single Event, as those before it are: a line of a watch"},
 		{"{\"type\":\"ADDED\",\"object\":{}}\nx",
 			"line 2 (byte 29): expected '{': there is nothing but objects here"},
 		{"{\"type\":\"ADDED\",\"object\":{}}\n\n{\"type\":7}\n",
@@ -354,24 +355,80 @@ static void test_create_no_file(void **state)
 	assert_string_equal(world->error.text, "/nonexistent/x: No such file or directory");
 }
 
-/* What can be read only once cannot be looked through and then played. */
-static void test_load_of_a_pipe(void **state)
+/* What can be read only once is kept. */
+static void test_play_a_pipe(void **state)
+{
+	struct world *world = *state;
+	char text[1024];
+	int pipes[2];
+	ssize_t len;
+
+	recording_line(&world->recording, "ADDED", "a", "1", 0);
+	recording_line(&world->recording, "MODIFIED", "a", "2", 0);
+	recording_close(&world->recording);
+	world->recording.file = fopen(world->recording.path, "r");
+	len = (ssize_t)fread(text, 1, sizeof(text), world->recording.file);
+	fclose(world->recording.file);
+	recording_remove(&world->recording);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(write(pipes[1], text, (size_t)len), len);
+	close(pipes[1]);
+	snprintf(world->recording.path, sizeof(world->recording.path), "/proc/self/fd/%d", pipes[0]);
+	assert_int_equal(create_with(world, KEV_REPLAY_SPEED_ONE), 0);
+	close(pipes[0]);
+	assert_int_equal(kev_replay_load(world->replay, &world->error), 0);
+	assert_string_equal(sample_changes(&world->sample), "+a@1");
+	start(world);
+	wait_for(world, "a@1->2");
+	world->recording.path[0] = '\0';
+}
+
+static void test_create_where_a_pipe_cannot_be_kept(void **state)
 {
 	struct world *world = *state;
 	int pipes[2];
-	static const char line[] = "{\"type\":\"ADDED\",\"object\":{}}\n";
 
 	recording_close(&world->recording);
 	recording_remove(&world->recording);
 	assert_int_equal(pipe(pipes), 0);
-	assert_int_equal(write(pipes[1], line, strlen(line)), strlen(line));
 	close(pipes[1]);
 	snprintf(world->recording.path, sizeof(world->recording.path), "/proc/self/fd/%d", pipes[0]);
-	assert_int_equal(create_with(world, 1), 0);
-	assert_int_equal(kev_replay_load(world->replay, &world->error), -ESPIPE);
-	assert_non_null(strstr(world->error.text, ": it cannot be read again from its beginning"));
+	setenv("TMPDIR", "/nonexistent", 1);
+	assert_int_equal(create_with(world, 1), -ENOENT);
+	assert_non_null(strstr(world->error.text, ": it is read more than once, and cannot be kept in "
+						  "/nonexistent: No such file or directory"));
+	unsetenv("TMPDIR");
 	close(pipes[0]);
 	world->recording.path[0] = '\0';
+}
+
+/* Single Events, as events.jsonl has them: those of the first sync, in order of last seen, and what came
+ * then. */
+static void put_single(struct world *world, const char *name, const char *rv, int ms)
+{
+	fprintf(world->recording.file,
+		"{\"kind\":\"Event\",\"metadata\":{\"namespace\":\"ns\",\"name\":\"%s\","
+		"\"resourceVersion\":\"%s\"},\"eventTime\":\"2026-07-01T12:00:%02d.%03dZ\"}\n",
+		name, rv, ms / 1000, ms % 1000);
+}
+
+static void test_play_events(void **state)
+{
+	struct world *world = *state;
+
+	/* In the order of names, as a list would be: it is none. */
+	put_single(world, "a", "1", 0);
+	put_single(world, "b", "2", 200);
+	put_single(world, "c", "3", 300);
+	put_single(world, "a", "4", 250);
+	put_single(world, "d", "5", 400);
+	/* Nothing is there at first: each comes in its time. */
+	assert_string_equal(load(world, KEV_REPLAY_SPEED_ONE), "");
+	start(world);
+	wait_for(world, "+a@1");
+	assert_true(wait_for(world, "+b@2") >= 200);
+	assert_true(wait_for(world, "+c@3 a@1->4") >= 300);
+	assert_true(wait_for(world, "+d@5") >= 400);
 }
 
 /* Changed under way: what is left is played, and the thread ends. */
@@ -407,7 +464,9 @@ int main(void)
 		TEST(test_play_over_the_rest),
 		TEST(test_create_refuses),
 		TEST(test_create_no_file),
-		TEST(test_load_of_a_pipe),
+		TEST(test_play_a_pipe),
+		TEST(test_create_where_a_pipe_cannot_be_kept),
+		TEST(test_play_events),
 		TEST(test_play_what_is_cut_meanwhile),
 	};
 
