@@ -97,6 +97,9 @@ static void send_stale(void *context, const struct kev_stale *stale)
 	if (atomic_load(&notify->stopping))
 		return;
 	r = notify_kernel(notify, stale);
+	/* libfuse's own, before the kernel has said hello: it knows nothing yet that could be stale. */
+	if (r == -ENOSYS)
+		return;
 	/* Of a file that the kernel does not know (yet) it has no content. */
 	if (r == -ENOENT && (stale->kind == KEV_STALE_LISTING || stale->kind == KEV_STALE_ATTR))
 		again(notify, stale);
