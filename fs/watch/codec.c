@@ -72,7 +72,7 @@ static int gzip_step(struct codec *codec, struct codec_io *io, const char **why)
 		return 0;
 	if (r == Z_STREAM_END)
 		return 1;
-	*why = z->msg ? z->msg : damaged;
+	*why = damaged;
 	return r == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
 }
 
@@ -131,7 +131,7 @@ static int zstd_step(struct codec *codec, struct codec_io *io, const char **why)
 	advance(io, in.pos, out.pos);
 	if (!ZSTD_isError(r))
 		return r == 0;
-	*why = code == ZSTD_error_frameParameter_windowTooLarge ? too_large : ZSTD_getErrorName(r);
+	*why = code == ZSTD_error_frameParameter_windowTooLarge ? too_large : damaged;
 	return code == ZSTD_error_memory_allocation ? -ENOMEM : -EBADMSG;
 }
 

@@ -24,7 +24,7 @@ int codec_create(enum kev_unpack_form form, struct codec **out) KEV_MUST_USE;
 void codec_destroy(struct codec *codec);
 
 /* Undo what can be undone. @return 0; 1 where a stream ends, so that nothing need follow; -EBADMSG (*why says
- * what is wrong, in the library's own words: they are constant) or -ENOMEM */
+ * what is wrong; a constant) or -ENOMEM */
 int codec_step(struct codec *codec, struct codec_io *io, const char **why) KEV_MUST_USE;
 
 #endif

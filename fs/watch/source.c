@@ -227,6 +227,22 @@ enum kev_form kev_source_form(const struct kev_source *source)
 	return source->form;
 }
 
+/* What comes out of a damaged file may make no sense long before a checksum says why. @return what is wrong
+ * with the file, or else r, which was wrong with the text */
+static int blame(struct kev_source *source, int r, struct kev_error *error)
+{
+	struct kev_error why = {""};
+	int broken = 0;
+
+	while (!broken && source->len > 0)
+		broken = fill(source, &why);
+	if (!broken)
+		return r;
+	if (error)
+		*error = why;
+	return broken;
+}
+
 int kev_source_read(struct kev_source *source, kev_source_fn *chunk, void *context, struct kev_error *error)
 {
 	int r = 0;
@@ -239,7 +255,9 @@ int kev_source_read(struct kev_source *source, kev_source_fn *chunk, void *conte
 	source->begins = false;
 	while (!r && source->len > 0) {
 		r = chunk(context, (struct kev_str){source->chunk, source->len}, error);
-		if (!r)
+		if ((r == -EINVAL || r == -E2BIG) && source->unpack)
+			r = blame(source, r, error);
+		else if (!r)
 			r = fill(source, error);
 	}
 	return r;

@@ -89,7 +89,7 @@ class Mount:
     """kevfs on a directory of its own. In the foreground unless background, where it must come up within 30 s. Where refused, it
     must not: .returncode and .stderr then say how it ended."""
 
-    def __init__(self, session, source="-", options=(), *, kubeconfig=None, background=False, refused=False, user=None, environment=None, arguments=(), directory=None, delayed=False):
+    def __init__(self, session, source="-", options=(), *, kubeconfig=None, background=False, refused=False, user=None, environment=None, arguments=(), directory=None, delayed=False, stdin=subprocess.DEVNULL):
         self.session, self.source, self.user = session, source, user
         self.directory = pathlib.Path(directory) if directory else session.new_directory("mnt")
         if user is not None and not directory:
@@ -103,7 +103,7 @@ class Mount:
         self.environment = {**session.environment, **({"KUBECONFIG": kubeconfig} if kubeconfig else {}), **(environment or {})}
         start = time.monotonic()
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment, cwd=session.directory)
+            self.process = subprocess.Popen(list(map(str, command)), stdin=stdin, stdout=log, stderr=log, env=self.environment, cwd=session.directory)
         if background or refused:
             self.returncode = self.process.wait(45)
         else:

@@ -182,12 +182,6 @@ def test_a_list_cannot_be_played(fake, refused, scratch):  # noqa: F811
     one_line(refused(None, "replay=1", source=f"file:{scratch}/list"), f"{scratch}/list: no recording", "--output-watch-events")
 
 
-def test_events_without_their_changes(refused, scratch):  # noqa: F811
-    """What kubectl prints without --output-watch-events."""
-    (scratch / "watch").write_text('{\n    "apiVersion": "v1",\n    "kind": "Event",\n    "metadata": {"name": "a"}\n}\n' * 2)
-    one_line(refused(None, source=f"file:{scratch}/watch"), "--output-watch-events")
-
-
 def test_a_cluster_cannot_be_played(fake, refused):  # noqa: F811
     one_line(refused(fake, "replay=1"), "-o replay", "file:PATH", code=1)
 
@@ -197,18 +191,16 @@ def test_speeds_that_make_no_sense(refused, speed):  # noqa: F811
     one_line(refused(None, f"replay={speed}", source="file:/dev/null"), "not a speed", code=1)
 
 
-def test_a_pipe(mount, refused, scratch):  # noqa: F811
-    """Its end can be mounted; to be played it would have to be read twice."""
-    def write():
-        return subprocess.Popen(["sh", "-c", 'cat "$1" >"$2"', "-", scratch / "watch", scratch / "pipe"])
-    (scratch / "watch").write_text(line("ADDED", "a", 1) + line("MODIFIED", "a", 2))
+@pytest.mark.parametrize("options", [[], ["replay=1000"]])
+def test_a_pipe(mount, scratch, options):
+    """To be played it is read more than once: it is kept, in a file that has no name."""
+    (scratch / "watch").write_text(line("ADDED", "a", 1) + line("MODIFIED", "a", 2) + line("MODIFIED", "a", 3))
+    (scratch / "tmp").mkdir()
     os.mkfifo(scratch / "pipe")
-    writer = write()
-    assert shown(mount(source=f"file:{scratch}/pipe")) == {"a": "2"}
-    writer.wait(10)
-    writer = write()
-    one_line(refused(None, "replay=1", source=f"file:{scratch}/pipe"), f"{scratch}/pipe: it cannot be read again")
-    writer.wait(10)
+    with subprocess.Popen(["sh", "-c", 'cat "$1" >"$2"', "-", scratch / "watch", scratch / "pipe"]):
+        m = mount(None, *options, source=f"file:{scratch}/pipe", environment={"TMPDIR": str(scratch / "tmp")})
+    assert wait_for(lambda: shown(m) == {"a": "3"})
+    assert os.listdir(scratch / "tmp") == []
 
 
 def test_a_large_recording_is_not_held(mount, scratch):

@@ -46,8 +46,8 @@ typedef int kev_source_fn(void *context, struct kev_str chunk, struct kev_error 
 /**
  * Read the whole file from its beginning, in pieces. Again and again, but ONCE only where it can be
  * rewound.
- * @return 0; a callback's value; -errno with a reason (-ESPIPE: it cannot be rewound; what kev_unpack_read()
- * returns)
+ * @return 0; a callback's value (for -EINVAL and -E2BIG: if the file is not damaged, which would be why);
+ * -errno with a reason (-ESPIPE: it cannot be rewound; what kev_unpack_read() returns)
  */
 int kev_source_read(
 	struct kev_source *source, kev_source_fn *chunk, void *context, struct kev_error *error) KEV_MUST_USE;
