@@ -66,9 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int again = run(packed, size / room, room * 20, &parts);
 		size_t len = whole.len < parts.len ? whole.len : parts.len;
 
-		check(again == r || whole.len >= ENOUGH || parts.len >= ENOUGH, "another end");
+		/* libzstd looks at the size that a frame says it has only where it gets all of it at once. */
+		check(again == r || kev_unpack_guess(packed) == KEV_UNPACK_ZSTD || whole.len >= ENOUGH ||
+				parts.len >= ENOUGH,
+			"another end");
 		/* Where it is damaged, more or less of what stands before may have come. */
-		check(r || len >= ENOUGH || whole.len == parts.len, "another length");
+		check(r || again || len >= ENOUGH || whole.len == parts.len, "another length");
 		check(len == 0 || memcmp(whole.data, parts.data, len) == 0, "another text");
 		kev_buf_fini(&parts);
 	}
