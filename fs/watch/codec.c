@@ -174,20 +174,40 @@ static void bzip2_end(struct codec *codec)
 	BZ2_bzDecompressEnd(&codec->bzip2);
 }
 
+static const struct kind *find_kind(enum kev_unpack_form form)
+{
+	static const struct kind gzip = {gzip_begin, gzip_step, gzip_end};
+	static const struct kind xz = {xz_begin, xz_step, xz_end};
+	static const struct kind zstd = {zstd_begin, zstd_step, zstd_end};
+	static const struct kind bzip2 = {bzip2_begin, bzip2_step, bzip2_end};
+
+	switch (form) {
+	case KEV_UNPACK_GZIP:
+		return &gzip;
+	case KEV_UNPACK_XZ:
+		return &xz;
+	case KEV_UNPACK_ZSTD:
+		return &zstd;
+	case KEV_UNPACK_BZIP2:
+		return &bzip2;
+	case KEV_UNPACK_NONE:
+		break;
+	}
+	return NULL;
+}
+
 int codec_create(enum kev_unpack_form form, struct codec **out)
 {
-	static const struct kind kinds[] = {
-		[KEV_UNPACK_GZIP] = {gzip_begin, gzip_step, gzip_end},
-		[KEV_UNPACK_XZ] = {xz_begin, xz_step, xz_end},
-		[KEV_UNPACK_ZSTD] = {zstd_begin, zstd_step, zstd_end},
-		[KEV_UNPACK_BZIP2] = {bzip2_begin, bzip2_step, bzip2_end},
-	};
-	struct codec *codec = calloc(1, sizeof(*codec));
+	const struct kind *kind = find_kind(form);
+	struct codec *codec;
 
+	if (!kind)
+		return -EOPNOTSUPP;
+	codec = calloc(1, sizeof(*codec));
 	if (!codec)
 		return -ENOMEM;
-	codec->kind = &kinds[form];
-	if (codec->kind->begin(codec)) {
+	codec->kind = kind;
+	if (kind->begin(codec)) {
 		free(codec);
 		return -ENOMEM;
 	}

@@ -202,6 +202,7 @@ int kev_source_open(
 
 	if (!source)
 		return -ENOMEM;
+	source->start = 0;
 	source->unpack = NULL;
 	r = open_source(source, path, use, error);
 	if (r) {
