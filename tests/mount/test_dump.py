@@ -74,6 +74,39 @@ def test_kubectl_watch(fake, mount, scratch):
     same(mount(source=f"file:{scratch}/watch").events(), fake.oracle())
 
 
+def revisions(text):
+    """{(namespace, name): [resourceVersion, …]} in the order of events.jsonl."""
+    found = {}
+    for said in text.splitlines():
+        meta = json.loads(said)["metadata"]
+        found.setdefault((meta["namespace"], meta["name"]), []).append(meta["resourceVersion"])
+    return found
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_our_own_events_jsonl(fake, mount, scratch, form):
+    """What a mount has written is mounted elsewhere, with every revision in its logs again; and so is a namespace's."""
+    fake.load(500, namespaces=3)
+    live = mount(fake)
+    sent = event("repeats")
+    fake.create("default", sent)
+    for i in range(2, 12):
+        assert wait_for(lambda: json.loads(open(live.path("default/events/repeats"), "rb").read())["count"] == i - 1)  # noqa: B023
+        sent["count"] = i
+        fake.update("default", sent)
+    fake.create("default", event("last"))
+    assert wait_for(lambda: b'"last"' in open(live.path("default/events.jsonl"), "rb").read())
+    for where in ("", "default"):
+        said = open(live.path(where, "events.jsonl"), "rb").read()
+        (scratch / "packed").write_bytes(pack(said, form))
+        m = mount(source=f"file:{scratch}/packed")
+        want = {k: c for k, (_, c) in live.events().items() if where in ("", k[0])}
+        same(m.events(), want)
+        again = revisions(open(m.path("events.jsonl"), "rb").read())
+        assert again == revisions(said) and len(again["default", "repeats"]) == 11
+        assert m.said() == ""
+
+
 def test_revisions_are_told_apart_by_ctime(mount, scratch):
     (scratch / "events.jsonl").write_text("".join(single("a", i, i) for i in range(1, 50)) + single("b", 50, 50))
     m = mount(source=f"file:{scratch}/events.jsonl")
