@@ -17,7 +17,7 @@
 /* While something is to be tried again, or requests are parked, the thread looks this often. */
 #define TICK_MS 20
 
-/* Directories whose attributes the kernel did not know yet: see again(). */
+/* Directories and logs whose attributes the kernel did not know yet: see again(). */
 #define AGAIN_MAX 1024
 
 struct kev_notify {
@@ -45,8 +45,8 @@ struct kev_notify {
  * knows the node (somebody was told its number and has not forgotten it), the notification is sent again,
  * until the kernel either takes it or forgets the node.
  *
- * Names need none of this: the kernel serializes inval_entry with the lookups of the same directory. Files
- * need none either: a revision's attributes never change.
+ * Names need none of this: the kernel serializes inval_entry with the lookups of the same directory. Nor do
+ * files, but for logs: a revision's attributes never change.
  */
 static void again(struct kev_notify *notify, const struct kev_stale *stale)
 {
@@ -59,21 +59,34 @@ static void again(struct kev_notify *notify, const struct kev_stale *stale)
 			/* A listing's invalidation is one of the attributes as well. */
 			if (stale->kind == KEV_STALE_LISTING)
 				notify->again[i].kind = KEV_STALE_LISTING;
+			/* Of sizes the last counts. */
+			notify->again[i].offset = stale->offset;
 			return;
 		}
 	}
 	if (notify->again_count == AGAIN_MAX) {
-		kev_log_warning(
-			"over %d directories wait for the kernel to take their invalidation", AGAIN_MAX);
+		kev_log_warning("over %d directories and logs wait for the kernel to take their invalidation",
+			AGAIN_MAX);
 		return;
 	}
 	notify->again[notify->again_count++] = *stale;
+}
+
+/* A log's last byte, by which the kernel learns the size (publish.h). */
+static int store_newline(struct fuse_session *session, const struct kev_stale *stale)
+{
+	struct fuse_bufvec newline = FUSE_BUFVEC_INIT(1);
+	char byte = '\n';
+
+	newline.buf[0].mem = &byte;
+	return fuse_lowlevel_notify_store(session, stale->node, (off_t)stale->offset - 1, &newline, 0);
 }
 
 /* The only place that notifies. No lock is held here. @return 0 or -errno */
 static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stale)
 {
 	struct fuse_session *session = notify->config.session;
+	int r;
 
 	switch (stale->kind) {
 	case KEV_STALE_ENTRY:
@@ -85,6 +98,9 @@ static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stal
 		return fuse_lowlevel_notify_inval_inode(session, stale->node, -1, 0);
 	case KEV_STALE_TAIL:
 		return fuse_lowlevel_notify_inval_inode(session, stale->node, (off_t)stale->offset, 0);
+	case KEV_STALE_SIZE:
+		r = store_newline(session, stale);
+		return r ? r : fuse_lowlevel_notify_inval_inode(session, stale->node, -1, 0);
 	}
 	return -EINVAL;
 }
@@ -101,7 +117,8 @@ static void send_stale(void *context, const struct kev_stale *stale)
 	if (r == -ENOSYS)
 		return;
 	/* Of a file that the kernel does not know (yet) it has no content. */
-	if (r == -ENOENT && (stale->kind == KEV_STALE_LISTING || stale->kind == KEV_STALE_ATTR))
+	if (r == -ENOENT && (stale->kind == KEV_STALE_LISTING || stale->kind == KEV_STALE_ATTR ||
+				    stale->kind == KEV_STALE_SIZE))
 		again(notify, stale);
 	else if (r && r != -ENOENT && r != -ENODEV && r != -EBADF && r != -ENOTCONN)
 		kev_log_error("the kernel refuses a notification: %s", strerror(-r));

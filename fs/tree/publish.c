@@ -23,7 +23,7 @@ static bool step(struct kev_tree *tree, struct kev_log_file *file, enum kev_form
 	if (state->announced > state->published) {
 		state->published = state->announced;
 		state->mtime = file->mtime;
-		kev_stale_attr(tree->batch, tree->inodes, place);
+		kev_stale_size(tree->batch, tree->inodes, place, state->published);
 	}
 	if (state->size > state->published) {
 		state->announced = state->size;

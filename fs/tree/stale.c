@@ -113,6 +113,18 @@ void kev_stale_tail(
 	batch->items[batch->count - 1].offset = offset;
 }
 
+void kev_stale_size(
+	struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place file, uint64_t size)
+{
+	struct kev_inode *inode = kev_inodes_find_place(inodes, file);
+
+	if (!inode)
+		return;
+	append_barrier(batch, inodes, file, inode);
+	append(batch, KEV_STALE_SIZE, kev_inode_node(inode), KEV_STR(""));
+	batch->items[batch->count - 1].offset = size;
+}
+
 void kev_stale_deliver(struct kev_stale_batch *batch, kev_tree_stale_fn *stale, void *context)
 {
 	for (size_t i = 0; stale && i < batch->count; i++)

@@ -13,7 +13,13 @@
  *
  * 1. announce: a READ is answered with all there is, from the beginning. What the kernel keeps of the file
  *    from its published end on is invalidated, so that whoever reads the last page takes it anew.
- * 2. publish: the announced size becomes that of the attributes, and these are invalidated.
+ * 2. publish: the announced size becomes that of the attributes, and the kernel is told it.
+ *
+ * It is told, not left to ask: where a GETATTR's answer changes the size that it knows, it fills up the last
+ * page with zeros from there on (truncate_pagecache), and with it the bytes that were announced since and
+ * that a reader has got already. So before more is announced, every inode has the size that GETATTR answers.
+ * FUSE_NOTIFY_STORE sets it, and leaves the page alone but for the byte that it brings: a log's last is a
+ * newline.
  *
  * A READ never answers less than the published size.
  */

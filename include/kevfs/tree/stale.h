@@ -40,6 +40,10 @@ void kev_stale_attr(struct kev_stale_batch *batch, struct kev_inodes *inodes, st
 void kev_stale_tail(
 	struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place file, uint64_t offset);
 
+/** That a file is so long now, and its attributes; behind a barrier if these may be in flight. */
+void kev_stale_size(
+	struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place file, uint64_t size);
+
 /** Deliver all, in order, and empty the batch. Without the lock. @param stale  NULL: nobody wants to know */
 void kev_stale_deliver(struct kev_stale_batch *batch, kev_tree_stale_fn *stale, void *context);
 

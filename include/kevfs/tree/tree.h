@@ -149,11 +149,13 @@ enum kev_stale_kind {
 	KEV_STALE_ATTR,    /**< node: only its attributes (fuse_lowlevel_notify_inval_inode(node, -1, 0)) */
 	KEV_STALE_TAIL,    /**< node: a file's cached content from offset on, and so its attributes
 			      (fuse_lowlevel_notify_inval_inode(node, offset, 0)) */
+	KEV_STALE_SIZE,    /**< node: a file has grown to offset, before which stands a newline: that one is
+			      given (fuse_lowlevel_notify_store(node, offset - 1)), then as ATTR */
 };
 struct kev_stale {
 	enum kev_stale_kind kind;
 	uint64_t node;                  /**< the directory, or the parent of the name; or a log's file */
-	uint64_t offset;                /**< of TAIL */
+	uint64_t offset;                /**< of TAIL and SIZE */
 	char name[KEV_STALE_NAME_SIZE]; /**< NUL-terminated; "" but for ENTRY */
 };
 

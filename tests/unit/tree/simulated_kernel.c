@@ -498,7 +498,7 @@ void simulated_kernel_notify(void *context, const struct kev_stale *stale)
 	if (kev_tree_getattr(kernel->world->tree, stale->node, &attr) == 0)
 		assert_true(attr.type == KEV_NODE_DIR ||
 			    (attr.type == KEV_NODE_FILE &&
-				    (stale->kind == KEV_STALE_ATTR || stale->kind == KEV_STALE_TAIL)));
+				    (stale->kind == KEV_STALE_SIZE || stale->kind == KEV_STALE_TAIL)));
 	kernel->counts.barriers += strcmp(stale->name, KEV_STALE_BARRIER) == 0;
 	if (stale->kind == KEV_STALE_ENTRY)
 		invalidate_entry(kernel, stale->node, stale->name);

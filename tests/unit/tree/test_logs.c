@@ -327,9 +327,10 @@ static void test_publish(void **state)
 	put_live(world, "a", "three");
 	assert_true(kev_tree_publish(world->tree, note, &notes));
 	assert_int_equal(notes.count, 3);
-	assert_int_equal(notes.items[1].kind, KEV_STALE_ATTR);
+	assert_int_equal(notes.items[1].kind, KEV_STALE_SIZE);
 	assert_int_equal(notes.items[2].kind, KEV_STALE_TAIL);
 	assert_int_equal(kev_tree_getattr(world->tree, entry.node, &attr), 0);
+	assert_int_equal(notes.items[1].offset, attr.size);
 	assert_int_equal(notes.items[2].offset, attr.size);
 	assert_true(attr.size > first);
 	assert_log(world, ROOT_LOG, "one\ntwo\n");
@@ -339,7 +340,7 @@ static void test_publish(void **state)
 	assert_int_equal(notes.count, 5);
 	assert_int_equal(notes.items[3].kind, KEV_STALE_ENTRY);
 	assert_string_equal(notes.items[3].name, KEV_STALE_BARRIER);
-	assert_int_equal(notes.items[4].kind, KEV_STALE_ATTR);
+	assert_int_equal(notes.items[4].kind, KEV_STALE_SIZE);
 	assert_log(world, ROOT_LOG, "one\ntwo\nthree\n");
 	assert_false(kev_tree_publish(world->tree, note, &notes));
 	assert_int_equal(notes.count, 5);
@@ -493,7 +494,7 @@ static void test_rotate_tells(void **state)
 	rotate(world, "four", NULL, NULL);
 	while (kev_tree_publish(world->tree, note, &notes))
 		;
-	assert_true(is_told(&notes, KEV_STALE_ATTR, file.node, ""));
+	assert_true(is_told(&notes, KEV_STALE_SIZE, file.node, ""));
 	text = read_node(world, file.node, 0, 1000);
 	assert_non_null(strstr(text, "one\n"));
 	assert_non_null(strstr(text, "two\n"));
