@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "kevfs/base/defs.h"
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/edit.h"
 #include "kevfs/tree/internal.h"
@@ -89,13 +91,31 @@ static int change(struct kev_edit *edit, const struct kev_change *change)
 	return 0;
 }
 
+/*
+ * Whoever follows a log by its name looks for the next file when the one that it has does not grow: its end
+ * is told before, and for long enough that who looked just before has looked for the name, too.
+ */
+static void publish_all(struct run *run)
+{
+	const struct timespec step = {0, KEV_TREE_PUBLISH_MS * KEV_NS_PER_MS};
+
+	if (!run->stale)
+		return;
+	do
+		nanosleep(&step, NULL);
+	while (kev_tree_publish(run->tree, run->stale, run->context));
+	nanosleep(&step, NULL);
+}
+
 static void rotate_if_full(struct run *run)
 {
 	struct kev_rotation rotation = {.begun = false};
 
 	if (!kev_logs_full(run->tree))
 		return;
-	breathe(run);
+	unlock(run);
+	publish_all(run);
+	lock(run);
 	while (kev_logs_rotate(run->tree, &rotation))
 		breathe(run);
 }

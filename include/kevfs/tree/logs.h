@@ -53,7 +53,8 @@ struct kev_rotation {
 
 /**
  * Rotate some logs, as far as the tree's batch has room for what goes stale. Between two calls the lock may
- * be let go, but nothing is appended.
+ * be let go, but nothing is appended. Before the first call all that was appended is published: who follows a
+ * name lets go of the file that bore it when that does not grow.
  * @return whether there are more
  */
 bool kev_logs_rotate(struct kev_tree *tree, struct kev_rotation *rotation);

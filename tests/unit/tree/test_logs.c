@@ -456,14 +456,20 @@ static void test_rotate(void **state)
 	assert_log(world, "/shop/pods/db/.kevfs/events.log", "");
 }
 
+/* @return where it stands; notes->count: nowhere */
+static size_t find_note(const struct notes *notes, enum kev_stale_kind kind, uint64_t node, const char *name)
+{
+	size_t at = 0;
+
+	while (at < notes->count && (notes->items[at].kind != kind || notes->items[at].node != node ||
+					    strcmp(notes->items[at].name, name) != 0))
+		at++;
+	return at;
+}
+
 static bool is_told(const struct notes *notes, enum kev_stale_kind kind, uint64_t node, const char *name)
 {
-	for (size_t i = 0; i < notes->count; i++) {
-		if (notes->items[i].kind == kind && notes->items[i].node == node &&
-			strcmp(notes->items[i].name, name) == 0)
-			return true;
-	}
-	return false;
+	return find_note(notes, kind, node, name) < notes->count;
 }
 
 static void test_rotate_tells(void **state)
@@ -489,6 +495,9 @@ static void test_rotate_tells(void **state)
 		assert_int_equal(kev_tree_getattr(world->tree, homes[i].node, &attr), 0);
 		assert_true(attr.mtime > homes[i].attr.mtime);
 	}
+	/* Its end is told before its name is another one's. */
+	assert_true(find_note(&notes, KEV_STALE_SIZE, file.node, "") <
+		    find_note(&notes, KEV_STALE_ENTRY, homes[2].node, "events.log"));
 	/* Who has it open reads it to its end, also when it is gone. */
 	rotate(world, "three", NULL, NULL);
 	rotate(world, "four", NULL, NULL);
