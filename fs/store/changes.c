@@ -10,8 +10,8 @@
 
 /* What is kept for the logs of changes that were lost. */
 struct lost {
-	uint64_t max; /* bytes of replaced revisions; 0: nothing is kept */
-	uint64_t replaced;
+	uint64_t max;      /* of replaced; 0: nothing is kept */
+	uint64_t replaced; /* bytes of revisions that were replaced or deleted since */
 	struct kev_occurrence *items;
 	size_t first, count, room; /* items[first] to items[first + count - 1] */
 	uint64_t missing;
@@ -83,6 +83,12 @@ static bool make_room(struct lost *lost)
 
 	if (lost->first + lost->count < lost->room)
 		return true;
+	/* What was dropped makes room, else the array would grow for ever. */
+	if (lost->first > lost->count) {
+		memmove(lost->items, lost->items + lost->first, lost->count * sizeof(*lost->items));
+		lost->first = 0;
+		return true;
+	}
 	items = realloc(lost->items, room * sizeof(*items));
 	if (!items)
 		return false;
@@ -102,19 +108,29 @@ static void drop_first_lost(struct lost *lost)
 	lost->missing++;
 }
 
+static void keep_occurrence(struct lost *lost, const struct kev_occurrence *occurrence)
+{
+	if (!make_room(lost)) {
+		lost->missing++;
+		return;
+	}
+	kev_event_ref(occurrence->event);
+	lost->items[lost->first + lost->count++] = *occurrence;
+	/* There may be any number of them, of one event. */
+	if (occurrence->kind != KEV_OCCURRENCE_SEEN)
+		lost->replaced += sizeof(*occurrence);
+}
+
 /* A change is lost: keep what the logs need of it. */
 static void keep(struct lost *lost, const struct kev_change *change)
 {
 	struct kev_occurrence occurrence;
 
-	if (!lost->max || !kev_change_occurrence(change, &occurrence))
+	if (!lost->max)
 		return;
-	if (!make_room(lost)) {
-		lost->missing++;
-		return;
-	}
-	kev_event_ref(occurrence.event);
-	lost->items[lost->first + lost->count++] = occurrence;
+	if (kev_change_occurrence(change, &occurrence))
+		keep_occurrence(lost, &occurrence);
+	/* The store has it no more, replaced or deleted: if it is kept, then here only. */
 	lost->replaced += change->old ? kev_event_size(change->old) : 0;
 	while (lost->replaced > lost->max && lost->count > 0)
 		drop_first_lost(lost);

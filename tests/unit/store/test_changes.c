@@ -227,9 +227,9 @@ static void append_event(struct kev_changes *changes, const char *name, bool rep
 	kev_changes_append(changes, &change);
 }
 
-static void append_deletion(struct kev_changes *changes)
+static void append_deletion(struct kev_changes *changes, const char *name)
 {
-	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .old = make_event("gone")};
+	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .old = make_event(name)};
 
 	kev_changes_append(changes, &change);
 }
@@ -268,7 +268,7 @@ static void test_take_lost_keeps_order(void **state)
 	/* What the journal held is lost first, then what did not fit, then what comes until the reader hears
 	 * of it. */
 	append_event(changes, "c", false);
-	append_deletion(changes);
+	append_deletion(changes, "z");
 	append(changes, 1);
 	append_event(changes, "d", true);
 	append_event(changes, "e", false);
@@ -301,6 +301,42 @@ static void test_take_lost_is_bounded(void **state)
 	kev_changes_destroy(changes);
 }
 
+/* What is deleted again is held by nobody else. */
+static void test_take_lost_is_bounded_where_events_are_deleted(void **state)
+{
+	struct kev_changes *changes = kev_changes_create(3);
+	struct kev_event *event = make_event("a");
+
+	(void)state;
+	assert_non_null(changes);
+	kev_changes_keep_lost(changes, 2 * kev_event_size(event));
+	kev_event_unref(event);
+	for (char c = 'a'; c <= 'h'; c++) {
+		const char name[] = {c, '\0'};
+
+		append_event(changes, name, false);
+		append_deletion(changes, name);
+	}
+	check_lost(changes, "gh", 6);
+	kev_changes_destroy(changes);
+}
+
+/* The order stays while the array is used again from its beginning. */
+static void test_take_lost_many(void **state)
+{
+	struct kev_changes *changes = kev_changes_create(3);
+	struct kev_event *event = make_event("a");
+
+	(void)state;
+	assert_non_null(changes);
+	kev_changes_keep_lost(changes, 5 * kev_event_size(event));
+	kev_event_unref(event);
+	for (int i = 0; i < 5000; i++)
+		append_event(changes, (const char[]){(char)('a' + i % 26), '\0'}, true);
+	check_lost(changes, "defgh", 4995);
+	kev_changes_destroy(changes);
+}
+
 static void test_take_lost_nothing_is_kept_by_itself(void **state)
 {
 	struct kev_changes *changes = kev_changes_create(3);
@@ -325,6 +361,8 @@ int main(void)
 		cmocka_unit_test(test_close_wakes_for_good),
 		cmocka_unit_test(test_take_lost_keeps_order),
 		cmocka_unit_test(test_take_lost_is_bounded),
+		cmocka_unit_test(test_take_lost_is_bounded_where_events_are_deleted),
+		cmocka_unit_test(test_take_lost_many),
 		cmocka_unit_test(test_take_lost_nothing_is_kept_by_itself),
 	};
 
