@@ -150,12 +150,24 @@ static int resync_tree(struct kev_notify *notify, kev_tree_stale_fn *stale)
 /* What was appended to logs is told in steps, each some time after the one before. */
 static void publish(struct kev_notify *notify)
 {
-	int64_t now = kev_clock_monotonic(notify->config.clock);
+	const struct kev_clock *clock = notify->config.clock;
 
-	if (!notify->growing || now < notify->publish_at)
+	if (!notify->growing || kev_clock_monotonic(clock) < notify->publish_at)
 		return;
 	notify->growing = kev_tree_publish(notify->config.tree, send_stale, notify);
-	notify->publish_at = now + KEV_TREE_PUBLISH_MS * KEV_NS_PER_MS;
+	/* From when the last was sent; where no step is to follow, the next begins at once. */
+	notify->publish_at =
+		notify->growing ? kev_clock_monotonic(clock) + KEV_TREE_PUBLISH_MS * KEV_NS_PER_MS : 0;
+}
+
+/* How long the thread may wait for changes, as kev_changes_take() has it. */
+static int patience(struct kev_notify *notify)
+{
+	int64_t left = notify->publish_at - kev_clock_monotonic(notify->config.clock);
+
+	if (notify->growing)
+		return left > 0 ? (int)(left / KEV_NS_PER_MS) + 1 : 0;
+	return notify->again_count || notify->resync ? TICK_MS : -1;
 }
 
 /* Wait for the first sync; expire parked requests meanwhile. */
@@ -187,9 +199,9 @@ static void wait_synced(struct kev_notify *notify)
 /* Carry over what the journal holds. */
 static void carry(struct kev_notify *notify)
 {
-	int timeout = notify->again_count || notify->resync || notify->growing ? TICK_MS : -1;
 	bool resync = false;
-	size_t count = kev_changes_take(notify->config.changes, notify->batch, BATCH, timeout, &resync);
+	size_t count =
+		kev_changes_take(notify->config.changes, notify->batch, BATCH, patience(notify), &resync);
 
 	if (kev_tree_apply(notify->config.tree, notify->batch, count, send_stale, notify) != 0)
 		notify->resync = true;
