@@ -213,13 +213,15 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	app->changes = kev_changes_create(CHANGES_MAX);
 	app->store = app->changes ? kev_store_create(clock, app->changes) : NULL;
 	app->tree = app->store ? kev_tree_create(clock, app->store) : NULL;
-	app->health = kev_health_create(clock, app->options.source);
+	app->health = kev_health_create(clock);
 	if (!app->tree || !app->health)
 		return -ENOMEM;
 	kev_tree_set_log_max(app->tree, app->options.log_max);
 	kev_changes_keep_lost(app->changes, app->options.log_max ? LOST_BYTES_MAX : 0);
 	kev_store_set_retain(app->store, &app->options.retain);
-	kev_tree_set_health(app->tree, app->health);
+	kev_tree_set_about(app->tree, &(struct kev_tree_about){.health = app->health,
+					      .source = app->options.source,
+					      .mtime_last = app->options.mtime_last});
 	feed.store = app->store;
 	feed.health = app->health;
 	if (app->cluster)

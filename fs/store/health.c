@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* A moment on both clocks. */
 struct moment {
@@ -23,7 +22,7 @@ struct watches {
 
 struct kev_health {
 	const struct kev_clock *clock;
-	char *source;
+	int64_t started; /* real */
 
 	pthread_mutex_t lock; /* protects everything below; a leaf */
 	bool synced;
@@ -36,34 +35,24 @@ static struct moment now(const struct kev_health *health)
 	return (struct moment){kev_clock_realtime(health->clock), kev_clock_monotonic(health->clock)};
 }
 
-struct kev_health *kev_health_create(const struct kev_clock *clock, const char *source)
+struct kev_health *kev_health_create(const struct kev_clock *clock)
 {
 	struct kev_health *health = calloc(1, sizeof(*health));
 
 	if (!health)
 		return NULL;
 	health->clock = clock;
-	health->since = kev_clock_realtime(clock);
+	health->started = health->since = kev_clock_realtime(clock);
 	pthread_mutex_init(&health->lock, NULL);
-	health->source = strdup(source);
-	if (health->source)
-		return health;
-	kev_health_destroy(health);
-	return NULL;
+	return health;
 }
 
 void kev_health_destroy(struct kev_health *health)
 {
 	if (!health)
 		return;
-	free(health->source);
 	pthread_mutex_destroy(&health->lock);
 	free(health);
-}
-
-const char *kev_health_source(const struct kev_health *health)
-{
-	return health->source;
 }
 
 void kev_health_synced(struct kev_health *health)
@@ -173,6 +162,7 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 	struct moment at = now(health);
 
 	pthread_mutex_lock(&health->lock);
+	out->started = health->started;
 	out->synced = health->synced;
 	out->stale = is_stale_locked(health, at);
 	for (int i = 0; i < KEV_HEALTH_KINDS; i++)

@@ -37,7 +37,7 @@ static int control_status(void *directory, void **out)
 	struct kev_tree *tree = directory;
 
 	*out = tree;
-	return tree->health ? 0 : -ENOENT;
+	return tree->about.health ? 0 : -ENOENT;
 }
 
 static const struct kev_fixed control_fixed[] = {
@@ -72,7 +72,7 @@ static uint64_t status_ino(const void *item)
 static int status_make(void *item, struct kev_place *out)
 {
 	struct kev_tree *tree = item;
-	struct kev_report *report = kev_report_create(tree->store, tree->health, tree->clock);
+	struct kev_report *report = kev_report_create(tree->store, &tree->about, tree->clock);
 
 	if (!report)
 		return -ENOMEM;

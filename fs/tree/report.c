@@ -129,17 +129,19 @@ static const char *last_error(const struct kev_health_state *state)
 	return last->error.text;
 }
 
-static int write_report(struct kev_buf *out, struct kev_store *store, struct kev_health *health)
+static int write_report(struct kev_buf *out, struct kev_store *store, const struct kev_tree_about *about)
 {
 	struct kev_store_counts counts;
 	struct kev_health_state state;
 	struct object report;
 
-	kev_health_get(health, &state);
+	kev_health_get(about->health, &state);
 	kev_store_counts(store, &counts);
 	report = begin_object(out, 1);
 	put_string(&report, "version", KEVFS_VERSION);
-	put_string(&report, "source", kev_health_source(health));
+	put_string(&report, "source", about->source);
+	put_string(&report, "mtime", about->mtime_last ? "last" : "name");
+	put_time(&report, "started", state.started);
 	put_bool(&report, "synced", state.synced);
 	put_bool(&report, "stale", state.stale);
 	put_time(&report, "since", state.since);
@@ -153,7 +155,7 @@ static int write_report(struct kev_buf *out, struct kev_store *store, struct kev
 }
 
 struct kev_report *kev_report_create(
-	struct kev_store *store, struct kev_health *health, const struct kev_clock *clock)
+	struct kev_store *store, const struct kev_tree_about *about, const struct kev_clock *clock)
 {
 	struct kev_report *report = calloc(1, sizeof(*report));
 
@@ -162,7 +164,7 @@ struct kev_report *kev_report_create(
 	atomic_init(&report->references, 1);
 	report->when = kev_clock_realtime(clock);
 	kev_buf_init(&report->text, REPORT_MAX);
-	if (write_report(&report->text, store, health) == 0)
+	if (write_report(&report->text, store, about) == 0)
 		return report;
 	kev_report_unref(report);
 	return NULL;

@@ -51,9 +51,9 @@ void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max)
 	tree->usage.nodes += max ? 2 : 0; /* the root's links */
 }
 
-void kev_tree_set_health(struct kev_tree *tree, struct kev_health *health)
+void kev_tree_set_about(struct kev_tree *tree, const struct kev_tree_about *about)
 {
-	tree->health = health;
+	tree->about = *about;
 }
 
 /* What a node stands for. @return false where the kernel does not know it (any more) */

@@ -24,12 +24,8 @@ struct kev_health;
 /** How many kinds there are: enum kev_scope_kind. */
 #define KEV_HEALTH_KINDS (KEV_SCOPE_NAMESPACES + 1)
 
-/**
- * @param clock   borrowed
- * @param source  where the store's content comes from, for people; any bytes
- * @return new: not synced, and no watches; or NULL on ENOMEM
- */
-struct kev_health *kev_health_create(const struct kev_clock *clock, const char *source);
+/** @param clock  borrowed. @return new: not synced, and no watches; or NULL on ENOMEM */
+struct kev_health *kev_health_create(const struct kev_clock *clock);
 void kev_health_destroy(struct kev_health *health);
 
 /** The store is complete for the first time. Of a file that is all there is to say: nothing else comes. */
@@ -63,6 +59,7 @@ struct kev_health_watch {
 };
 
 struct kev_health_state {
+	int64_t started; /**< when this began, ns since the epoch */
 	bool synced;
 	bool stale; /**< kev_health_stale() */
 	/** Since when both are as they are, ns since the epoch. */
@@ -74,8 +71,5 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out);
 
 /** Can there be Events that are not in the store: is it not synced, or is a watch of Events not connected? */
 bool kev_health_stale(struct kev_health *health);
-
-/** Borrowed: the source's text. */
-const char *kev_health_source(const struct kev_health *health);
 
 #endif

@@ -102,8 +102,8 @@ struct kev_namespace {
 struct kev_tree {
 	const struct kev_clock *clock;
 	struct kev_store *store;
-	struct kev_health *health; /**< NULL: there is no status */
-	struct kev_hash_key key;   /**< of the tables of names */
+	struct kev_tree_about about; /**< without a health there is no status */
+	struct kev_hash_key key;     /**< of the tables of names */
 	uint64_t generation;
 
 	/** The applier's own: one thread calls apply and resync. */

@@ -1,7 +1,6 @@
 #ifndef KEVFS_TREE_REPORT_H
 #define KEVFS_TREE_REPORT_H
 
-#include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
 #include "kevfs/tree/role.h"
 
@@ -12,7 +11,8 @@
  * for no time: so whoever opens the file has a new one, and its size is that of its content. The kernel's
  * FORGET frees it. All of them are one file for who looks at st_ino.
  *
- * To say more: a member in kev_report_create(), and a line in the man page.
+ * Each member stands on a line of its own, indented as kubectl does it, so that grep finds it where there is
+ * no jq. To say more: a member in kev_report_create(), and a line in the man page.
  */
 struct kev_report;
 
@@ -22,7 +22,7 @@ struct kev_report;
 /** Taken without any lock: it takes those of the store and of the health. @return a new reference, or NULL on
  * ENOMEM */
 struct kev_report *kev_report_create(
-	struct kev_store *store, struct kev_health *health, const struct kev_clock *clock);
+	struct kev_store *store, const struct kev_tree_about *about, const struct kev_clock *clock);
 void kev_report_unref(struct kev_report *report);
 
 /** The text, borrowed. */

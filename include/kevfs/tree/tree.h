@@ -46,8 +46,15 @@ void kev_tree_destroy(struct kev_tree *tree);
  */
 void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max);
 
-/** What /.kevfs/status tells of; without, there is none. Before the tree is used by others. Borrowed. */
-void kev_tree_set_health(struct kev_tree *tree, struct kev_health *health);
+/** What /.kevfs/status tells of, besides what the store holds. All borrowed. */
+struct kev_tree_about {
+	struct kev_health *health;
+	const char *source; /**< where all comes from, for people; any bytes */
+	bool mtime_last;    /**< as the mount has it: -o mtime=last */
+};
+
+/** Let there be a status. Before others use the tree. @param about  copied */
+void kev_tree_set_about(struct kev_tree *tree, const struct kev_tree_about *about);
 
 /**
  * Can it be answered before the first sync is complete: is it /.kevfs, or its status? All else would be wrong

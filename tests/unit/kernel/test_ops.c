@@ -161,8 +161,8 @@ static struct world *create(bool parked)
 	world->changes = kev_changes_create(16);
 	world->store = kev_store_create(&world->clock, world->changes);
 	world->tree = kev_tree_create(&world->clock, world->store);
-	world->health = kev_health_create(&world->clock, "prod");
-	kev_tree_set_health(world->tree, world->health);
+	world->health = kev_health_create(&world->clock);
+	kev_tree_set_about(world->tree, &(struct kev_tree_about){.health = world->health, .source = "prod"});
 	world->ops = kev_ops_create(&(struct kev_ops_config){.tree = world->tree,
 		.clock = &world->clock,
 		.uid = 1,

@@ -35,10 +35,10 @@ static char *read_all(struct world *world, uint64_t node, size_t size)
 
 static struct kev_health *attach(struct world *world, const char *source)
 {
-	struct kev_health *health = kev_health_create(&world->clock, source);
+	struct kev_health *health = kev_health_create(&world->clock);
 
 	assert_non_null(health);
-	kev_tree_set_health(world->tree, health);
+	kev_tree_set_about(world->tree, &(struct kev_tree_about){.health = health, .source = source});
 	return health;
 }
 
@@ -69,6 +69,8 @@ static void test_status_says_all(void **state)
 	assert_string_equal(text, "{\n"
 				  "    \"version\": \"" KEVFS_VERSION "\",\n"
 				  "    \"source\": \"prod\",\n"
+				  "    \"mtime\": \"name\",\n"
+				  "    \"started\": \"2026-05-28T20:26:40.000000000Z\",\n"
 				  "    \"synced\": true,\n"
 				  "    \"stale\": true,\n"
 				  "    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"

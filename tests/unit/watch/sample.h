@@ -40,7 +40,7 @@ static inline void sample_init(struct sample *sample)
 	kev_changes_take(sample->changes, NULL, 0, 0, &resync);
 	sample->store = kev_store_create(&sample->clock, sample->changes);
 	assert_non_null(sample->store);
-	sample->health = kev_health_create(&sample->clock, "sample");
+	sample->health = kev_health_create(&sample->clock);
 	assert_non_null(sample->health);
 }
 
