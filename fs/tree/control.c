@@ -151,6 +151,9 @@ static const struct kev_fixed namespace_fixed[] = {
 	{.name = "events.log.1", .role = &kev_role_log_line, .item = kev_logs_namespace_previous},
 	{.name = "events.jsonl", .role = &kev_role_log_json, .item = kev_logs_namespace_current},
 	{.name = "events.jsonl.1", .role = &kev_role_log_json, .item = kev_logs_namespace_previous},
+	{.name = "by-type", .role = &kev_role_view, .item = kev_view_of_type},
+	{.name = "by-reason", .role = &kev_role_view, .item = kev_view_of_reason},
+	{.name = "by-node", .role = &kev_role_view, .item = kev_view_of_node},
 };
 
 const struct kev_role kev_role_control_namespace = {

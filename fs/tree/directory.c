@@ -8,6 +8,7 @@
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/logs.h"
 #include "kevfs/tree/object.h"
+#include "kevfs/tree/view.h"
 
 /* The root. */
 
@@ -98,6 +99,7 @@ int kev_namespace_make(struct kev_tree *tree, struct kev_str name, struct kev_na
 	if (!namespace_)
 		return -ENOMEM;
 	namespace_->tree = tree;
+	kev_view_init(namespace_);
 	namespace_->len = (uint8_t)name.len;
 	memcpy(namespace_->name, name.data, name.len);
 	r = kev_listing_add(tree, &tree->namespaces, &kev_role_namespace, name, namespace_);
@@ -181,6 +183,9 @@ static const struct kev_fixed namespace_fixed[] = {
 	{.name = "events", .role = &kev_role_namespace_link},
 	{.name = "events.log", .role = &kev_role_namespace_log_link, .item = kev_logs_namespace_itself},
 	{.name = "events.jsonl", .role = &kev_role_namespace_jsonl_link, .item = kev_logs_namespace_itself},
+	{.name = "by-type", .role = &kev_role_view_link, .item = kev_view_of_type},
+	{.name = "by-reason", .role = &kev_role_view_link, .item = kev_view_of_reason},
+	{.name = "by-node", .role = &kev_role_view_link, .item = kev_view_of_node},
 };
 
 const struct kev_role kev_role_namespace = {

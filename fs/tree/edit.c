@@ -7,6 +7,7 @@
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/object.h"
 #include "kevfs/tree/path.h"
+#include "kevfs/tree/regroup.h"
 
 void kev_edit_init(struct kev_edit *edit, struct kev_tree *tree, const struct kev_kinds *kinds)
 {
@@ -92,6 +93,13 @@ static void stale_fixed(struct kev_edit *edit, struct kev_place directory)
 	stale_listing(edit, directory);
 }
 
+void kev_edit_change_member(
+	struct kev_edit *edit, struct kev_place directory, int64_t *mtime, struct kev_str name)
+{
+	touch(edit, mtime);
+	stale_member(edit, directory, name);
+}
+
 static void count(uint32_t *listed, bool more)
 {
 	if (more)
@@ -120,7 +128,7 @@ static void show_namespace(struct kev_edit *edit, struct kev_namespace *namespac
 		return;
 	namespace_->shown = shown;
 	count(&tree->listed, shown);
-	count_nodes(edit, shown, tree->log_max ? 4 : 2); /* and its links */
+	count_nodes(edit, shown, KEV_VIEW_KINDS + (tree->log_max ? 4 : 2)); /* and its links */
 	touch(edit, &namespace_->resources.mtime);
 	touch(edit, &namespace_->control_mtime);
 	touch(edit, &tree->namespaces.mtime);
@@ -181,8 +189,7 @@ static void show_object(struct kev_edit *edit, struct kev_object *object)
 	show_resource(edit, resource);
 }
 
-/* What an event's name means in a directory has changed; or, with another uid, which event it is. */
-static void change_entry(struct kev_edit *edit, struct kev_place directory, struct kev_listing *listing,
+void kev_edit_change_entry(struct kev_edit *edit, struct kev_place directory, struct kev_listing *listing,
 	struct kev_str file, const struct kev_event *event, bool membership)
 {
 	if (membership) {
@@ -324,8 +331,8 @@ static void add_to_object(
 	struct kev_edit *edit, struct kev_object *object, const struct spot *spot, struct kev_event *event)
 {
 	kev_members_add(&object->events->listing.members, spot->hash, event);
-	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, &object->events->listing,
-		spot->file, event, true);
+	kev_edit_change_entry(edit, (struct kev_place){&kev_role_object_events, object},
+		&object->events->listing, spot->file, event, true);
 }
 
 static void remove_from_object(struct kev_edit *edit, struct kev_object *object, const struct spot *spot)
@@ -333,8 +340,8 @@ static void remove_from_object(struct kev_edit *edit, struct kev_object *object,
 	struct kev_members *members = &object->events->listing.members;
 
 	kev_members_remove(members, spot->hash, kev_members_slot(members, spot->hash, spot->current));
-	change_entry(edit, (struct kev_place){&kev_role_object_events, object}, &object->events->listing,
-		spot->file, spot->current, true);
+	kev_edit_change_entry(edit, (struct kev_place){&kev_role_object_events, object},
+		&object->events->listing, spot->file, spot->current, true);
 }
 
 /* In the directory of all events of the namespace. */
@@ -349,13 +356,25 @@ static void put_in_namespace(
 	else
 		slot = kev_members_add(&events->members, spot->hash, event);
 	kev_members_at(&events->members, slot)->seen = 1;
-	change_entry(edit, (struct kev_place){&kev_role_control_events, spot->namespace_}, events, spot->file,
-		event, membership);
+	kev_edit_change_entry(edit, (struct kev_place){&kev_role_control_events, spot->namespace_}, events,
+		spot->file, event, membership);
+}
+
+/* In the views. */
+static void regroup(struct kev_edit *edit, const struct spot *spot, struct kev_event *event,
+	const struct kev_regroup *groups, bool membership)
+{
+	kev_regroup_commit(edit, spot->namespace_, groups,
+		&(struct kev_regroup_change){.old = spot->current,
+			.event = event,
+			.file = spot->file,
+			.hash = spot->hash,
+			.membership = membership});
 }
 
 /* Everything is found and nothing can fail any more. */
 static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_event *event,
-	const struct owner *from, const struct owner *to)
+	const struct owner *from, const struct owner *to, const struct kev_regroup *groups)
 {
 	struct kev_tree *tree = edit->tree;
 	struct kev_event *old = spot->current;
@@ -372,7 +391,7 @@ static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_ev
 
 		kev_members_replace(
 			&events->members, kev_members_slot(&events->members, spot->hash, old), event);
-		change_entry(edit, (struct kev_place){&kev_role_object_events, to->object}, events,
+		kev_edit_change_entry(edit, (struct kev_place){&kev_role_object_events, to->object}, events,
 			spot->file, event, other);
 	} else {
 		add_to_object(edit, to->object, spot, event);
@@ -380,6 +399,7 @@ static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_ev
 			remove_from_object(edit, from->object, spot);
 	}
 	put_in_namespace(edit, spot, event, other);
+	regroup(edit, spot, event, groups, other);
 	show_object(edit, to->object);
 	if (!old)
 		return;
@@ -391,11 +411,22 @@ static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_ev
 	kev_event_unref(old);
 }
 
+/* Make room for an event more. */
+static int reserve(struct kev_edit *edit, const struct spot *spot, struct kev_object *object)
+{
+	const struct kev_naming naming = kev_listing_naming(edit->tree, &kev_role_event);
+
+	if (kev_object_reserve(object))
+		return -ENOMEM;
+	return kev_members_reserve(&spot->namespace_->events.members, &naming);
+}
+
 /* Put event where spot is. */
 static int put(struct kev_edit *edit, struct spot *spot, struct kev_event *event)
 {
-	const struct kev_naming naming = kev_listing_naming(edit->tree, &kev_role_event);
 	struct owner from = {NULL, NULL}, to;
+	struct kev_regroup groups;
+	bool stays;
 	int r = 0;
 
 	if (!spot->namespace_)
@@ -404,19 +435,18 @@ static int put(struct kev_edit *edit, struct spot *spot, struct kev_event *event
 		r = make_owner(edit, spot->namespace_, spot->current, &from);
 	if (r)
 		return r;
-	if (spot->current && is_same_object(spot->current, event)) {
-		commit(edit, spot, event, &from, &from);
-		return 0;
-	}
-	r = make_owner(edit, spot->namespace_, event, &to);
+	stays = spot->current && is_same_object(spot->current, event);
+	to = from;
+	if (!stays)
+		r = make_owner(edit, spot->namespace_, event, &to);
 	if (r)
 		return r;
-	if (kev_object_reserve(to.object) ||
-		kev_members_reserve(&spot->namespace_->events.members, &naming)) {
+	if ((!stays && reserve(edit, spot, to.object)) ||
+		kev_regroup_prepare(edit, spot->namespace_, spot->current, event, &groups)) {
 		kev_object_reap(to.object);
 		return -ENOMEM;
 	}
-	commit(edit, spot, event, &from, &to);
+	commit(edit, spot, event, &from, &to, &groups);
 	return 0;
 }
 
@@ -425,14 +455,18 @@ static int delete (struct kev_edit *edit, const struct spot *spot)
 	struct kev_tree *tree = edit->tree;
 	struct kev_listing *events = &spot->namespace_->events;
 	struct kev_event *event = spot->current;
+	struct kev_regroup groups;
 	struct owner owner;
 	int r = make_owner(edit, spot->namespace_, event, &owner);
 
+	if (!r)
+		r = kev_regroup_prepare(edit, spot->namespace_, event, NULL, &groups);
 	if (r)
 		return r;
 	kev_members_remove(&events->members, spot->hash, spot->slot);
-	change_entry(edit, (struct kev_place){&kev_role_control_events, spot->namespace_}, events, spot->file,
-		event, true);
+	kev_edit_change_entry(edit, (struct kev_place){&kev_role_control_events, spot->namespace_}, events,
+		spot->file, event, true);
+	regroup(edit, spot, NULL, &groups, true);
 	remove_from_object(edit, owner.object, spot);
 	kev_resource_names_release(tree->names, owner.name);
 	tree->usage.bytes -= kev_event_size(event);

@@ -94,8 +94,11 @@ static int list(struct listing *listing)
 {
 	struct kev_place directory = listing->directory;
 	struct kev_place parent = directory.role->parent ? directory.role->parent(directory.item) : directory;
-	int r = give_dots(listing, KEV_STR("."), directory, COOKIE_DOT);
+	int r = directory.role->prepare ? directory.role->prepare(directory.item) : 0;
 
+	if (r)
+		return r;
+	r = give_dots(listing, KEV_STR("."), directory, COOKIE_DOT);
 	if (r == GO_ON)
 		r = give_dots(listing, KEV_STR(".."), parent, COOKIE_DOTDOT);
 	/* What is gone, and still known to somebody, is empty. */

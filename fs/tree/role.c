@@ -72,6 +72,8 @@ static uint32_t count_links(struct kev_place place)
 	const struct kev_role *role = place.role;
 	uint32_t links = 2;
 
+	if (role->uncounted)
+		return 1;
 	if (!kev_place_there(place))
 		return links;
 	for (size_t i = 0; i < role->fixed_count; i++) {
@@ -105,11 +107,14 @@ int kev_place_child(struct kev_place directory, const struct kev_hash_key *key, 
 	struct kev_str name, struct kev_place *out)
 {
 	const struct kev_role *role = directory.role;
-	const struct kev_members *members = role->members ? role->members(directory.item) : NULL;
+	const struct kev_members *members;
 	struct kev_place child = {NULL, NULL};
 	uint32_t slot;
-	int r = 0;
+	int r = role->prepare ? role->prepare(directory.item) : 0;
 
+	if (r)
+		return r;
+	members = role->members ? role->members(directory.item) : NULL;
 	for (size_t i = 0; i < role->fixed_count; i++) {
 		if (!kev_str_eq(name, kev_str_c(role->fixed[i].name)))
 			continue;

@@ -41,7 +41,7 @@ def as_user(uid):
 
 
 # The links into .kevfs that a directory lists besides its members, by its depth.
-LINKS = {0: {"events.log", "events.jsonl"}, 1: {"events", "events.log", "events.jsonl"}, 3: {"events.log"}}
+LINKS = {0: {"events.log", "events.jsonl"}, 1: {"by-node", "by-reason", "by-type", "events", "events.log", "events.jsonl"}, 3: {"events.log"}}
 
 
 class Workspace:

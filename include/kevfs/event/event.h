@@ -125,6 +125,10 @@ int kev_event_append_compact(const struct kev_event *event, struct kev_buf *out)
  * hands out resourceVersions again.) */
 bool kev_event_same(const struct kev_event *a, const struct kev_event *b);
 
+/** Its strings are asked for soon: a walk over a hundred thousand events otherwise waits for memory half of
+ * the time. */
+void kev_event_prefetch(const struct kev_event *event);
+
 /** Bytes of memory that the event takes, roughly. */
 size_t kev_event_memory(const struct kev_event *event);
 

@@ -9,8 +9,9 @@
  *
  *   /.kevfs/namespaces/<namespace>/events/<event>
  *   /.kevfs/status
+ *   /.kevfs/namespaces/<namespace>/by-<kind>/<group>/<event>     view.h
  *
- * What comes next to it (a view, a log) is a role of its own, named in the fixed entries of
+ * What comes next to it (a log) is a role of its own, named in the fixed entries of
  * kev_role_control_namespace or kev_role_control, and a link's role beside kev_role_namespace_link.
  */
 extern const struct kev_role kev_role_control;            /**< item: the tree */

@@ -6,6 +6,7 @@
 #include "kevfs/base/str.h"
 #include "kevfs/event/event.h"
 #include "kevfs/store/kinds.h"
+#include "kevfs/tree/listing.h"
 
 /** The resource that pods stand under. */
 #define KEV_EDIT_PODS "pods"
@@ -60,6 +61,19 @@ int kev_edit_pod(struct kev_edit *edit, struct kev_str namespace_, struct kev_st
 	bool present) KEV_MUST_USE;
 int kev_edit_namespace(
 	struct kev_edit *edit, struct kev_str name, int64_t created, bool present) KEV_MUST_USE;
+
+/** A directory begins, or ceases, to have that member: its time, and what goes stale. */
+void kev_edit_change_member(
+	struct kev_edit *edit, struct kev_place directory, int64_t *mtime, struct kev_str name);
+
+/**
+ * What an event's file name means in a directory has changed: its listing's time, and what goes stale.
+ * @param event       that begins or ceases to be there, or the new revision
+ * @param membership  the listing changes too: the name came or went, or is another event's now (another
+ * st_ino)
+ */
+void kev_edit_change_entry(struct kev_edit *edit, struct kev_place directory, struct kev_listing *listing,
+	struct kev_str file, const struct kev_event *event, bool membership);
 
 /** The store has the pod, or the namespace, no more. */
 void kev_edit_end_pod(struct kev_edit *edit, struct kev_object *object);

@@ -17,12 +17,14 @@
 #include "kevfs/tree/role.h"
 #include "kevfs/tree/stale.h"
 #include "kevfs/tree/tree.h"
+#include "kevfs/tree/view.h"
 
 /*
  * What the files of this room share: the bodies of the tree and its directories. Nobody outside includes it.
  *
  *   tree ── namespaces ── resources ── objects ── events
- *                    └─── events, all of them: the same pointers again (the reference is this one's)
+ *                    ├─── events, all of them: the same pointers again (the reference is this one's)
+ *                    └─── views ── groups ── events: and again, while somebody uses them
  *
  * A directory "is there" (shown) when it has something to show; it lives on, not there, while the kernel
  * knows a number of it (known), and then comes back as the same thing: inode.h says why.
@@ -81,6 +83,29 @@ struct kev_resource {
 	char name[];
 };
 
+/** /.kevfs/namespaces/<namespace>/by-<kind>, and the link to it. */
+struct kev_view {
+	struct kev_namespace *namespace_;
+	struct kev_groups *groups; /**< NULL: not sorted */
+	enum kev_view_kind kind;
+	bool known; /**< the directory has a node number */
+};
+
+/** What a view holds. */
+struct kev_groups {
+	struct kev_listing listing;
+	uint32_t known; /**< groups that have a node number */
+};
+
+/** A group of a view's. */
+struct kev_group {
+	struct kev_view *view;
+	struct kev_listing events; /**< the references are the namespace's */
+	bool known;
+	uint8_t len;
+	char name[];
+};
+
 /** /<namespace>, and /.kevfs/namespaces/<namespace> */
 struct kev_namespace {
 	struct kev_tree *tree;
@@ -90,9 +115,10 @@ struct kev_namespace {
 	int64_t created;       /**< creationTimestamp; 0: unknown */
 	int64_t born;          /**< the time of its link */
 	int64_t control_mtime; /**< of /.kevfs/namespaces/<namespace> */
-	uint32_t listed;       /**< resources that are there */
-	uint16_t known;
-	bool present; /**< the store has the namespace */
+	struct kev_view views[KEV_VIEW_KINDS];
+	uint32_t listed; /**< resources that are there */
+	uint32_t known;  /**< those of its groups among them */
+	bool present;    /**< the store has the namespace */
 	bool seen;
 	bool shown;
 	uint8_t len;

@@ -94,6 +94,12 @@ static inline struct kev_member *kev_members_at(const struct kev_members *member
 	return &members->slots[slot];
 }
 
+/** What is in that slot, which may not exist; NULL: nothing. */
+static inline void *kev_members_item(const struct kev_members *members, uint32_t slot)
+{
+	return slot < members->used ? members->slots[slot].item : NULL;
+}
+
 /** Bytes allocated. */
 size_t kev_members_memory(const struct kev_members *members);
 

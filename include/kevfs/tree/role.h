@@ -20,8 +20,8 @@
  * A role is a constant: the functions that know the thing, and what its directory lists. To add a derived
  * directory or a link is to write its role and to name it in the fixed entries of its parent's; lookup,
  * listing, attributes and node numbers follow from that. A directory lists two sorts of entry: fixed ones,
- * whose names are ours (they play another role of the same thing), and members, whose names come from the
- * cluster and cannot be ours (path.h).
+ * whose names are ours (they play another role of the same thing, or of a part of it), and members, whose
+ * names come from the cluster and cannot be ours (path.h).
  */
 struct kev_role;
 
@@ -56,6 +56,10 @@ struct kev_content {
 struct kev_role {
 	enum kev_node_type type;
 
+	/** Of a directory: how many directories are in it is not known, and nlink is 1, which find(1) and
+	 * fts(3) understand. */
+	bool uncounted;
+
 	/** It can be shown before the first sync is complete: nothing of it is the cluster's. */
 	bool early;
 
@@ -71,7 +75,7 @@ struct kev_role {
 	bool (*there)(const void *item);
 
 	/** What its parent calls it; of a directory or a link borrowed from the item, and it cannot fail.
-	 * NULL for a fixed entry (its name stands in the parent's role) and for the root. @return 0 or
+	 * NULL for the root, and for a fixed entry whose name the parent's role has once. @return 0 or
 	 * -ENOMEM */
 	int (*name)(const void *item, struct kev_buf *scratch, struct kev_str *out);
 
@@ -93,6 +97,10 @@ struct kev_role {
 	/** A directory's fixed entries. */
 	const struct kev_fixed *fixed;
 	size_t fixed_count;
+
+	/** Called before members are looked for or listed, where there is something to be done first.
+	 * @return 0 or -ENOMEM */
+	int (*prepare)(void *item);
 
 	/** A directory's members, all in one role; NULL: it has none, or has none now. */
 	const struct kev_members *(*members)(const void *item);

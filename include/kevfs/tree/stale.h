@@ -15,7 +15,7 @@
 struct kev_stale_batch;
 
 /** A batch holds so many, and one change adds at most that many: a move of the last event of the last object
- * of a resource, or the end of a namespace, is 60 or so. */
+ * of a resource, from three groups to three others that are new, is 70 or so. */
 #define KEV_STALE_BATCH_MAX 256
 #define KEV_STALE_CHANGE_MAX 96
 

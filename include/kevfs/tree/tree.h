@@ -21,6 +21,8 @@
  *   /.kevfs/namespaces/<namespace>/events/<event>        the same nodes again; /.kevfs is never listed
  *   /.kevfs/status                                       how kevfs is, made when it is looked up (report.h)
  *
+ * Likewise by-type, by-reason and by-node, in groups (view.h).
+ *
  * The tree is the kernel's picture: it changes only in kev_tree_apply() and kev_tree_resync(), which one
  * thread calls, and which say what the kernel must forget. Everything else is answered from memory, by any
  * thread, and waits for nothing but the tree's own lock.
@@ -70,7 +72,8 @@ struct kev_attr {
 	enum kev_node_type type;
 	uint64_t ino;   /**< st_ino: stable across mounts, never 0 */
 	uint64_t size;  /**< of a file: of its content; of a link: of its target; of a directory: 0 */
-	uint32_t nlink; /**< a file: 1 (a walk meets it once); a directory: 2 and its listed subdirectories */
+	uint32_t nlink; /**< a file: 1 (a walk meets it once); a directory: 2 and its listed subdirectories,
+			   or 1 where these are not counted */
 	int64_t mtime;  /**< ns since the epoch; atime is the same */
 	int64_t last;   /**< of an event: mtime's other choice, the second in which it was last seen and
 			   kev_revision_ns(); else 0 */

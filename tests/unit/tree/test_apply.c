@@ -196,8 +196,14 @@ static void test_apply_delete_last(void **state)
 	kev_store_delete(((struct world *)*state)->store, KEV_STR("shop"), KEV_STR("a"));
 	assert_said(&said, "entry / shop\n"
 			   "entry /.kevfs/namespaces shop\n"
+			   "entry /.kevfs/namespaces/shop by-node\n"
+			   "entry /.kevfs/namespaces/shop by-reason\n"
+			   "entry /.kevfs/namespaces/shop by-type\n"
 			   "entry /.kevfs/namespaces/shop events\n"
 			   "entry /.kevfs/namespaces/shop/events a\n"
+			   "entry /shop by-node\n"
+			   "entry /shop by-reason\n"
+			   "entry /shop by-type\n"
 			   "entry /shop events\n"
 			   "entry /shop pods\n"
 			   "entry /shop/pods web\n"
@@ -215,8 +221,14 @@ static void test_apply_delete_last(void **state)
 	world_live(*state, "shop", "web", "a");
 	assert_said(&said, "entry / shop\n"
 			   "entry /.kevfs/namespaces shop\n"
+			   "entry /.kevfs/namespaces/shop by-node\n"
+			   "entry /.kevfs/namespaces/shop by-reason\n"
+			   "entry /.kevfs/namespaces/shop by-type\n"
 			   "entry /.kevfs/namespaces/shop events\n"
 			   "entry /.kevfs/namespaces/shop/events a\n"
+			   "entry /shop by-node\n"
+			   "entry /shop by-reason\n"
+			   "entry /shop by-type\n"
 			   "entry /shop events\n"
 			   "entry /shop pods\n"
 			   "entry /shop/pods web\n"
@@ -360,7 +372,7 @@ static void test_apply_pod(void **state)
 	assert_int_equal(
 		kev_store_put_pod(world->store, KEV_STR("shop"), KEV_STR("web"), 5 * WORLD_SECOND), 0);
 	world_carry(world, NULL, NULL);
-	assert_lists(world, "/shop", "events\npods\n");
+	assert_lists(world, "/shop", WORLD_LINKS "pods\n");
 	attr = know(&said, "/shop/pods/web");
 	assert_int_equal(attr.mtime, 5 * WORLD_SECOND);
 	assert_int_equal(know(&said, "/shop/pods/web/events").mtime, 5 * WORLD_SECOND);
@@ -424,7 +436,13 @@ static void test_apply_namespace(void **state)
 	assert_int_equal(know(&said, "/shop/events").mtime, world->now);
 	assert_int_equal(world_attr(world, "/.kevfs/namespaces/shop/events").mtime, world->now);
 	kev_store_delete_namespace(world->store, KEV_STR("shop"));
-	assert_said(&said, "entry / shop\nentry /shop events\nlisting /\nlisting /shop\n");
+	assert_said(&said, "entry / shop\n"
+			   "entry /shop by-node\n"
+			   "entry /shop by-reason\n"
+			   "entry /shop by-type\n"
+			   "entry /shop events\n"
+			   "listing /\n"
+			   "listing /shop\n");
 	said_fini(&said);
 	assert_int_equal(world->tree->namespaces.members.count, 0);
 }

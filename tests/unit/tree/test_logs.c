@@ -125,7 +125,7 @@ static void test_links(void **state)
 	put(world, "a", "one", 0, KEV_ORIGIN_FIRST_SYNC);
 	world_carry(world, NULL, NULL);
 	assert_lists(world, "", "events.jsonl\nevents.log\nshop\n");
-	assert_lists(world, "/shop", "events\nevents.jsonl\nevents.log\npods\n");
+	assert_lists(world, "/shop", WORLD_LINKS "events.jsonl\nevents.log\npods\n");
 	assert_lists(world, "/shop/pods/web", "events\nevents.log\n");
 	assert_lists(world, "/shop/pods/web/.kevfs", "events.log\n");
 	assert_lists(world, "/.kevfs", "events.jsonl\nevents.log\nnamespaces\n");
@@ -601,8 +601,8 @@ static void test_gone(void **state)
 	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("web.1"));
 	world_carry(world, NULL, NULL);
 	text = read_path(world, WEB_LOG);
-	assert_non_null(strstr(text,
-		" shop/pod/web - Gone x1 kevfs web.1 () 1h1m0s after its last update; the pod is there\n"));
+	assert_non_null(strstr(text, " shop/pod/web - Gone x1 kevfs web.1 (Tested) 1h1m0s after its "
+				     "last update; the pod is there\n"));
 	free(text);
 	assert_true(world_has(world, "/shop/pods/web/events/web.1"));
 	assert_int_equal(kev_store_put(world->store, event, KEV_ORIGIN_LIVE), 0);

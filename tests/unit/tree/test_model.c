@@ -38,10 +38,22 @@ static const char *const names[] = {"a", "web.17f82d400041d81f", "x/y", ".", "ev
 	"long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-long-"
 	"long"};
 
+/* What the views group by. */
+static const char *const types[] = {"Normal", "Warning", ""};
+static const char *const reasons[] = {"BackOff", "..", "a/b", "by-type", "Pulled"};
+static const char *const hosts[] = {"", "node-1", "node-2", "web"};
+
+static const char *const views[] = {"by-type", "by-reason", "by-node"};
+
 #define NAMESPACES KEV_ARRAY_LEN(namespaces)
 #define OBJECTS KEV_ARRAY_LEN(objects)
 #define KINDS KEV_ARRAY_LEN(kinds)
 #define NAMES KEV_ARRAY_LEN(names)
+#define TYPES KEV_ARRAY_LEN(types)
+#define REASONS KEV_ARRAY_LEN(reasons)
+#define HOSTS KEV_ARRAY_LEN(hosts)
+#define VIEWS KEV_ARRAY_LEN(views)
+#define GROUPS_MAX 8
 
 struct model {
 	struct world *world;
@@ -53,7 +65,7 @@ struct model {
 		bool pods[OBJECTS];
 		struct {
 			struct kev_event *event; /* the store's; NULL: none */
-			size_t kind, object;
+			size_t kind, object, type, reason, host;
 		} events[NAMES];
 	} namespaces[NAMESPACES];
 };
@@ -84,6 +96,15 @@ static void change_event(struct model *model, size_t ns)
 		model->namespaces[ns].events[name].kind = below(model, KINDS);
 		model->namespaces[ns].events[name].object = below(model, OBJECTS);
 	}
+	/* It moves now and then; some revisions are the same in all groups. */
+	if (!model->namespaces[ns].events[name].event || below(model, 2) == 0) {
+		model->namespaces[ns].events[name].type = below(model, TYPES);
+		model->namespaces[ns].events[name].reason = below(model, REASONS);
+		model->namespaces[ns].events[name].host = below(model, HOSTS);
+	}
+	event.type = kev_str_c(types[model->namespaces[ns].events[name].type]);
+	event.reason = kev_str_c(reasons[model->namespaces[ns].events[name].reason]);
+	event.host = kev_str_c(hosts[model->namespaces[ns].events[name].host]);
 	event.api_version = kev_str_c(kinds[model->namespaces[ns].events[name].kind].api_version);
 	event.kind = kev_str_c(kinds[model->namespaces[ns].events[name].kind].kind);
 	event.object = kev_str_c(objects[model->namespaces[ns].events[name].object]);
@@ -288,6 +309,72 @@ static uint32_t expect_objects(
 	return count;
 }
 
+/* The group in which an event stands; NULL: in none. */
+static const char *group_of(struct model *model, size_t view, size_t ns, size_t name)
+{
+	if (!model->namespaces[ns].events[name].event)
+		return NULL;
+	if (view == 0)
+		return types[model->namespaces[ns].events[name].type];
+	if (view == 1)
+		return reasons[model->namespaces[ns].events[name].reason];
+	if (model->namespaces[ns].events[name].host)
+		return hosts[model->namespaces[ns].events[name].host];
+	/* An event about a node comes from there. */
+	if (model->namespaces[ns].events[name].kind == 1)
+		return objects[model->namespaces[ns].events[name].object];
+	return NULL;
+}
+
+static void expect_grouped(
+	struct model *model, struct lines *lines, const char *directory, size_t ns, size_t name)
+{
+	const struct kev_event *event = model->namespaces[ns].events[name].event;
+	char *path = joined(directory, kev_path_append_event, names[name]);
+
+	add_line(lines, path, 'f', 1, kev_event_size(event), kev_event_ctime(event));
+	free(path);
+}
+
+static void expect_view(struct model *model, struct lines *lines, const char *hidden, size_t ns, size_t view)
+{
+	char *directory = joined(hidden, append_verbatim, views[view]);
+	const char *seen[GROUPS_MAX];
+	size_t count = 0;
+
+	add_line(lines, directory, 'd', 1, 0, 0);
+	for (size_t i = 0; i < NAMES; i++) {
+		const char *group = group_of(model, view, ns, i);
+		size_t at = 0;
+		char *path;
+
+		if (!group)
+			continue;
+		path = joined(directory, kev_path_append_event, group);
+		expect_grouped(model, lines, path, ns, i);
+		while (at < count && strcmp(seen[at], group) != 0)
+			at++;
+		if (at == count) {
+			assert_true(count < GROUPS_MAX);
+			seen[count++] = group;
+			add_line(lines, path, 'd', 2, 0, 0);
+		}
+		free(path);
+	}
+	free(directory);
+}
+
+static void expect_links(struct lines *lines, const char *path)
+{
+	for (size_t view = 0; view < VIEWS; view++) {
+		char *link = joined(path, append_verbatim, views[view]);
+
+		add_line(lines, link, 'l', 1,
+			strlen("../.kevfs/namespaces//") + strlen(path + 1) + strlen(views[view]), 0);
+		free(link);
+	}
+}
+
 static bool expect_namespace(struct model *model, struct lines *lines, size_t ns)
 {
 	char *path = joined("", kev_path_append_namespace, namespaces[ns]);
@@ -314,7 +401,10 @@ static bool expect_namespace(struct model *model, struct lines *lines, size_t ns
 		expect_logs(model, lines, path, strlen("../.kevfs/namespaces//events.log") + strlen(path + 1),
 			true);
 		expect_logs(model, lines, hidden, 0, true);
-		add_line(lines, hidden, 'd', 3, 0, 0);
+		expect_links(lines, path);
+		add_line(lines, hidden, 'd', 6, 0, 0);
+		for (size_t view = 0; view < VIEWS; view++)
+			expect_view(model, lines, hidden, ns, view);
 		add_line(lines, all, 'd', 2, 0, 0);
 		expect_events(model, lines, all, ns, 0, 0, true);
 	}
@@ -387,14 +477,14 @@ static void walk_name(
 static void walk_node(struct model *model, struct lines *lines, const char *path, uint64_t node,
 	const struct kev_attr *attr)
 {
-	static const char types[] = {[KEV_NODE_DIR] = 'd', [KEV_NODE_FILE] = 'f', [KEV_NODE_LINK] = 'l'};
+	static const char letters[] = {[KEV_NODE_DIR] = 'd', [KEV_NODE_FILE] = 'f', [KEV_NODE_LINK] = 'l'};
 	struct walk walk = {.model = model, .lines = lines};
 	bool log = attr->type == KEV_NODE_FILE && is_log(path);
 
 	/* What stands in a log, test_logs checks. */
 	if (log && path[strlen(path) - 1] == '1')
 		return;
-	add_line(lines, path, types[attr->type], attr->nlink, log ? 0 : attr->size,
+	add_line(lines, path, letters[attr->type], attr->nlink, log ? 0 : attr->size,
 		attr->type == KEV_NODE_FILE && !log ? attr->ctime : 0);
 	if (attr->type != KEV_NODE_DIR)
 		return;
@@ -447,12 +537,14 @@ static void check_tree(struct model *model)
 static void type_name(void *context, uint64_t random, char name[KEV_STALE_NAME_SIZE])
 {
 	static const char *const others[] = {"events", ".kevfs", "namespaces", "nobody", "events.log",
-		"events.log.1", "events.jsonl", "events.jsonl.1"};
+		"events.log.1", "events.jsonl", "events.jsonl.1", "by-type", "by-reason", "by-node"};
+	static const char *const groups[] = {"Normal", "Warning", "%", "BackOff", "%2E%2E", "a%2Fb", "Pulled",
+		"node-1", "node-2", "web", "x:y"};
 	struct kev_buf out;
 
 	(void)context;
 	kev_buf_init(&out, KEV_STALE_NAME_SIZE - 1);
-	switch (random >> 8 & 7) {
+	switch (random >> 8 & 15) {
 	case 0:
 		kev_path_append_namespace(&out, kev_str_c(namespaces[(random >> 16) % NAMESPACES]));
 		break;
@@ -463,7 +555,14 @@ static void type_name(void *context, uint64_t random, char name[KEV_STALE_NAME_S
 		append_object(&out, kev_str_c(objects[(random >> 16) % OBJECTS]));
 		break;
 	case 3:
+	case 4:
+	case 5:
 		kev_buf_append_c(&out, others[(random >> 16) % KEV_ARRAY_LEN(others)]);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		kev_buf_append_c(&out, groups[(random >> 16) % KEV_ARRAY_LEN(groups)]);
 		break;
 	default:
 		kev_path_append_event(&out, kev_str_c(names[(random >> 16) % NAMES]));

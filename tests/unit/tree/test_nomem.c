@@ -83,7 +83,11 @@ static const struct world_event events[] = {
 		.object = KEV_STR("moved:to"),
 		.kind = KEV_STR("Gizmo"),
 		.api_version = KEV_STR("x.y/v1")},
-	{.name = KEV_STR("b/c"), .uid = KEV_STR("other")},
+	{.name = KEV_STR("b/c"),
+		.uid = KEV_STR("other"),
+		.type = KEV_STR("Warning"),
+		.reason = {long_name, sizeof(long_name) - 1},
+		.host = KEV_STR("node-1")},
 	{.name = KEV_STR("1")},
 	{.name = KEV_STR("2")},
 	{.name = KEV_STR("3")},
@@ -121,11 +125,25 @@ static struct world *make_synced_world(void)
 	return world;
 }
 
+#define VIEWS "/.kevfs/namespaces/shop/by-"
+
+/* Let the views be in use, so that they are kept true. */
+static void hold_views(struct world *world, uint64_t nodes[3])
+{
+	static const char *const paths[] = {VIEWS "type", VIEWS "reason", VIEWS "node"};
+
+	for (size_t i = 0; i < 3; i++) {
+		nodes[i] = world_find(world, paths[i]).node;
+		free(world_list(world, paths[i]));
+	}
+}
+
 /* All steps, of which one has its n-th allocation fail. @return it had so many */
 static bool run_apply(size_t failing, unsigned long n)
 {
 	struct world *world = make_synced_world();
 	struct kev_tree_usage before, after;
+	uint64_t views[3];
 	char *list;
 	bool reached;
 
@@ -133,22 +151,31 @@ static bool run_apply(size_t failing, unsigned long n)
 	for (size_t step = 0; step < STEPS; step++) {
 		kev_tree_usage(world->tree, &before);
 		write_step(world, step);
-		if (apply(world, step == failing ? n : 0) == 0)
-			continue;
-		/* All or nothing; then it comes by the resync. */
-		assert_int_equal(failed, 1);
-		kev_tree_usage(world->tree, &after);
-		assert_int_equal(after.bytes, before.bytes);
-		assert_int_equal(after.nodes, before.nodes);
-		assert_int_equal(kev_tree_resync(world->tree, NULL, NULL), 0);
+		if (apply(world, step == failing ? n : 0)) {
+			/* All or nothing; then it comes by the resync. */
+			assert_int_equal(failed, 1);
+			kev_tree_usage(world->tree, &after);
+			assert_int_equal(after.bytes, before.bytes);
+			assert_int_equal(after.nodes, before.nodes);
+			assert_int_equal(kev_tree_resync(world->tree, NULL, NULL), 0);
+		}
+		if (step == 0)
+			hold_views(world, views);
 	}
 	reached = failed;
 	list = world_list(world, "/shop");
-	assert_string_equal(list, "Gizmo.x.y\nevents\nnodes\npods\n");
+	assert_string_equal(list, "Gizmo.x.y\n" WORLD_LINKS "nodes\npods\n");
 	free(list);
 	assert_lists(world, "/", "%65vents.x\nempty\nshop\n");
 	assert_lists(world, "/shop/pods/web/events", "1\n2\n3\n4\n5\n6\n7\n8\n");
 	assert_lists(world, "/shop/Gizmo.x.y/moved%3Ato/events", "a\n");
+	/* What was in the Warning group, and from node-1, is deleted. */
+	assert_lists(world, VIEWS "type", "Normal\n");
+	assert_lists(world, VIEWS "node", "web\n");
+	assert_lists(world, VIEWS "node/web", "9\n");
+	assert_lists(world, VIEWS "reason", "Tested\n");
+	for (size_t i = 0; i < 3; i++)
+		world_forget(world, views[i]);
 	assert_int_equal(kev_inodes_count(world->tree->inodes), 1);
 	world_destroy(world);
 	return reached;
@@ -269,7 +296,7 @@ static void test_lookup_and_readdir_fail(void **state)
 	(void)state;
 	do {
 		struct world *world = make_synced_world();
-		struct kev_entry events_entry, link;
+		struct kev_entry events_entry, view, link;
 		int r;
 
 		for (size_t step = 0; step < EVENTS; step++) {
@@ -277,15 +304,19 @@ static void test_lookup_and_readdir_fail(void **state)
 			assert_int_equal(apply(world, 0), 0);
 		}
 		events_entry = world_find(world, "/.kevfs/namespaces/shop/events");
-		link = world_find(world, "/shop/events");
+		view = world_find(world, VIEWS "reason");
+		link = world_find(world, "/shop/by-reason");
 		failed = 0;
 		fail_in = ++n;
 		r = ask(world, events_entry.node, link.node);
+		if (!r)
+			r = ask(world, view.node, link.node);
 		fail_in = 0;
 		assert_int_equal(r, failed ? -ENOMEM : 0);
 		assert_int_equal(
 			kev_tree_readdir(world->tree, events_entry.node, 0, true, no_forget, NULL), 0);
 		world_forget(world, events_entry.node);
+		world_forget(world, view.node);
 		world_forget(world, link.node);
 		assert_int_equal(kev_inodes_count(world->tree->inodes), 1);
 		world_destroy(world);

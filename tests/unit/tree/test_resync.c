@@ -235,7 +235,7 @@ static void test_resync_kinds_remembered(void **state)
 	kev_store_set_kinds(world->store, kinds);
 	world_put(world, &two, KEV_ORIGIN_LIVE);
 	world_carry(world, NULL, NULL);
-	assert_lists(world, "/shop", "Gadget.example.com\nevents\n");
+	assert_lists(world, "/shop", "Gadget.example.com\n" WORLD_LINKS);
 	assert_lists(world, "/shop/Gadget.example.com/web/events", "a\nb\n");
 	resync(world, NULL, NULL);
 	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("a"));

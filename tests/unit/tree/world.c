@@ -107,7 +107,13 @@ struct kev_event *world_make_event(struct world *world, const struct world_event
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime(&event->last_seen));
 		kev_buf_printf(&text, ",\"lastTimestamp\":\"%s\"", when);
 	}
-	kev_buf_append_char(&text, '}');
+	kev_buf_append_char(&text, ',');
+	append_member(&text, "type", event->type, "Normal");
+	kev_buf_append_char(&text, ',');
+	append_member(&text, "reason", event->reason, "Tested");
+	kev_buf_append_c(&text, ",\"source\":{");
+	append_member(&text, "host", event->host, "");
+	kev_buf_append_c(&text, "}}");
 	assert_int_equal(text.error, 0);
 	assert_int_equal(kev_json_scan(world->json, kev_buf_str(&text), &error), 0);
 	assert_int_equal(kev_event_create(world->json, 0, &made, &error), 0);

@@ -32,7 +32,7 @@ int world_teardown(void **state);
  * one. */
 struct world_event {
 	struct kev_str namespace_, name, uid, resource_version, api_version, kind, object_namespace, object,
-		message;
+		message, type, reason, host;
 	int64_t written;   /* creationTimestamp, seconds */
 	int64_t last_seen; /* lastTimestamp, seconds; 0: none */
 };
@@ -69,6 +69,9 @@ void world_forget(struct world *world, uint64_t node);
 
 /* The names that a directory lists (without "." and ".."), each followed by a newline, sorted. @return new */
 char *world_list(struct world *world, const char *path);
+
+/* What the directory of a namespace lists, and its hidden one, whatever it holds. */
+#define WORLD_LINKS "by-node\nby-reason\nby-type\nevents\n"
 
 #define assert_lists(world, path, expected)            \
 	do {                                           \
