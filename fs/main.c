@@ -264,6 +264,8 @@ static int mount_session(struct app *app, struct kev_error *error)
 		.gid = app->options.gid,
 		.umask = app->options.umask,
 		.mtime_last = app->options.mtime_last,
+		.xattr = app->options.xattr,
+		.health = app->health,
 		.debug = app->options.debug,
 		.single_thread = app->options.single_thread,
 		.delayed = app->options.delay_sync,

@@ -269,6 +269,14 @@ static int set_gid(
 	return r;
 }
 
+static int set_xattr(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	(void)row, (void)value, (void)error;
+	options->xattr = true;
+	return 0;
+}
+
 static int set_umask(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
@@ -364,6 +372,7 @@ static const struct row rows[] = {
 	{"uid", "N", set_uid, "owner of all files (who mounts)"},
 	{"gid", "N", set_gid, "group of all files (who mounts)"},
 	{"umask", "OCTAL", set_umask, "permissions to take away from 0444 and 0555 (0)"},
+	{"xattr", NULL, set_xattr, "give events' files extended attributes, user.kevfs.*"},
 	{"allow_other", NULL, pass_on, "let other users in, as the permissions say"},
 	{"context", "CONTEXT", pass_on, "SELinux context of all files"},
 

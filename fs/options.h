@@ -34,7 +34,7 @@ struct kev_options {
 	bool ro, default_permissions; /**< given: matters only where somebody else mounts (drop_privileges) */
 	unsigned sync_timeout;        /**< seconds */
 	bool delay_sync;
-	uint64_t replay; /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
+	uint64_t replay;  /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
 	uint64_t log_max; /**< bytes; 0: no logs */
 	struct kev_retain retain;
 	enum kev_log_level log_level;
@@ -42,6 +42,7 @@ struct kev_options {
 	gid_t gid;
 	mode_t umask;
 	bool mtime_last; /**< -o mtime=last */
+	bool xattr;      /**< events' files have extended attributes */
 };
 
 /**

@@ -1,6 +1,7 @@
 #include "kevfs/kernel/ops.h"
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/base/log.h"
+#include "kevfs/kernel/xattr.h"
 
 /* Ten years: the kernel never asks again. What goes stale is said by notify. */
 #define FOREVER (10 * 365 * 86400.0)
@@ -117,6 +119,53 @@ static void answer_getattr(struct kev_ops *ops, const struct request *request)
 	fill_stat(ops, &attr, &st);
 	fuse_reply_attr(request->req, &st, attr.momentary ? 0 : FOREVER);
 }
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+
+static struct statx_timestamp statx_time(struct timespec time)
+{
+	return (struct statx_timestamp){.tv_sec = time.tv_sec, .tv_nsec = (uint32_t)time.tv_nsec};
+}
+
+/* The same, and the time of birth, where there is one. */
+static void fill_statx(const struct kev_ops *ops, const struct kev_attr *attr, struct statx *stx)
+{
+	struct stat st;
+
+	fill_stat(ops, attr, &st);
+	*stx = (struct statx){
+		.stx_mask = STATX_BASIC_STATS | (attr->birth ? STATX_BTIME : 0),
+		.stx_blksize = (uint32_t)st.st_blksize,
+		.stx_nlink = (uint32_t)st.st_nlink,
+		.stx_uid = st.st_uid,
+		.stx_gid = st.st_gid,
+		.stx_mode = (uint16_t)st.st_mode,
+		.stx_ino = st.st_ino,
+		.stx_size = (uint64_t)st.st_size,
+		.stx_blocks = (uint64_t)st.st_blocks,
+		.stx_atime = statx_time(st.st_atim),
+		.stx_mtime = statx_time(st.st_mtim),
+		.stx_ctime = statx_time(st.st_ctim),
+		.stx_btime = {.tv_sec = attr->birth / KEV_NS_PER_SEC,
+			.tv_nsec = (uint32_t)(attr->birth % KEV_NS_PER_SEC)},
+	};
+}
+
+static void answer_statx(struct kev_ops *ops, const struct request *request)
+{
+	struct kev_attr attr;
+	struct statx stx;
+	int r = kev_tree_getattr(ops->config.tree, request->node, &attr);
+
+	if (r) {
+		fuse_reply_err(request->req, -r);
+		return;
+	}
+	fill_statx(ops, &attr, &stx);
+	fuse_reply_statx(request->req, 0, &stx, attr.momentary ? 0 : FOREVER);
+}
+
+#endif
 
 static void answer_readlink(struct kev_ops *ops, const struct request *request)
 {
@@ -346,6 +395,23 @@ static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 		handle_early(&request);
 }
 
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+
+/* Asked once a file, by who wants to know its birth. */
+static void op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask, struct fuse_file_info *file)
+{
+	struct request request = {.req = req, .answer = answer_statx, .node = node};
+
+	(void)flags, (void)mask, (void)file;
+	/* As op_getattr(). */
+	if (node == KEV_TREE_ROOT)
+		answer_statx(fuse_req_userdata(req), &request);
+	else
+		handle_early(&request);
+}
+
+#endif
+
 static void op_readlink(fuse_req_t req, fuse_ino_t node)
 {
 	struct request request = {.req = req, .answer = answer_readlink, .node = node};
@@ -398,6 +464,51 @@ static void op_statfs(fuse_req_t req, fuse_ino_t node)
 	answer_statfs(fuse_req_userdata(req), &request);
 }
 
+/* Answer with what was asked for: its size alone, where there is no room for anything else. */
+static void reply_xattr(fuse_req_t req, int r, const struct kev_buf *buf, size_t size)
+{
+	if (r)
+		fuse_reply_err(req, -r);
+	else if (size == 0)
+		fuse_reply_xattr(req, buf->len);
+	else if (size < buf->len)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, buf->data, buf->len);
+}
+
+/* These wait for no sync: until then the kernel knows no event, and nothing else has attributes. */
+
+static struct kev_xattr xattr_of(const struct kev_ops *ops)
+{
+	return (struct kev_xattr){ops->config.tree, ops->config.health};
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+	const struct kev_ops *ops = fuse_req_userdata(req);
+	const struct kev_xattr xattr = xattr_of(ops);
+	KEV_CLEANUP(buf_fini) struct kev_buf value = {.max = XATTR_SIZE_MAX};
+	/* Once, for the whole connection: the kernel says EOPNOTSUPP by itself from then on. */
+	int r = -ENOSYS;
+
+	if (ops->config.xattr)
+		r = kev_xattr_get(&xattr, node, kev_str_c(name), &value);
+	reply_xattr(req, r, &value, size);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
+{
+	const struct kev_ops *ops = fuse_req_userdata(req);
+	const struct kev_xattr xattr = xattr_of(ops);
+	KEV_CLEANUP(buf_fini) struct kev_buf names = {.max = XATTR_LIST_MAX};
+	int r = -ENOSYS;
+
+	if (ops->config.xattr)
+		r = kev_xattr_list(&xattr, node, &names);
+	reply_xattr(req, r, &names, size);
+}
+
 const struct fuse_lowlevel_ops *kev_ops_table(void)
 {
 	static const struct fuse_lowlevel_ops table = {
@@ -406,6 +517,9 @@ const struct fuse_lowlevel_ops *kev_ops_table(void)
 		.forget = op_forget,
 		.forget_multi = op_forget_multi,
 		.getattr = op_getattr,
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+		.statx = op_statx,
+#endif
 		.readlink = op_readlink,
 		.open = op_open,
 		.read = op_read,
@@ -413,6 +527,8 @@ const struct fuse_lowlevel_ops *kev_ops_table(void)
 		.readdir = op_readdir,
 		.readdirplus = op_readdirplus,
 		.statfs = op_statfs,
+		.getxattr = op_getxattr,
+		.listxattr = op_listxattr,
 	};
 
 	return &table;

@@ -132,6 +132,8 @@ int kev_session_create(
 		.gid = config->gid,
 		.umask = config->umask,
 		.mtime_last = config->mtime_last,
+		.xattr = config->xattr,
+		.health = config->health,
 		.parked = config->delayed,
 		.park_timeout = config->park_timeout});
 	if (!session->ops)

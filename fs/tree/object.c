@@ -228,7 +228,7 @@ static void event_attr(const void *item, struct kev_attr *out)
 	const struct kev_event *event = item;
 
 	out->size = kev_event_size(event);
-	out->mtime = kev_event_mtime(event);
+	out->mtime = out->birth = kev_event_mtime(event);
 	out->last = last_seen(event);
 	out->ctime = kev_event_ctime(event);
 }

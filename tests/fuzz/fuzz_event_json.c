@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../unit/event/oracle.h"
+#include "kevfs/event/attribute.h"
 #include "kevfs/event/event.h"
 #include "kevfs/event/metadata.h"
 #include "kevfs/event/print.h"
@@ -86,6 +87,25 @@ static void check_lines(struct kev_json *json, const struct kev_event *event)
 	kev_buf_fini(&line);
 }
 
+/* Whatever is listed has a value. */
+static void check_attributes(const struct kev_event *event)
+{
+	const size_t prefix = sizeof(KEV_ATTRIBUTE_PREFIX) - 1;
+	struct kev_buf names, value;
+
+	kev_buf_init(&names, 1000);
+	kev_buf_init(&value, KEV_ATTRIBUTE_SIZE_MAX);
+	check(kev_attribute_list(event, &names) == 0 && names.len > 0, "no attributes");
+	for (const char *at = names.data; at < names.data + names.len; at += strlen(at) + 1) {
+		kev_buf_clear(&value);
+		check(kev_attribute_append(event, kev_str_c(at + prefix), &value) == 0,
+			"listed, and not there");
+		check(value.len > 0, "an empty value");
+	}
+	kev_buf_fini(&names);
+	kev_buf_fini(&value);
+}
+
 /* Print, scan and print again. */
 static void check_event(struct kev_json *json, const struct kev_event *event)
 {
@@ -104,6 +124,7 @@ static void check_event(struct kev_json *json, const struct kev_event *event)
 		check(kev_event_same(event, again), "not the same revision");
 	}
 	check_lines(json, event);
+	check_attributes(event);
 	kev_event_unref(again);
 	kev_buf_fini(&first);
 	kev_buf_fini(&second);

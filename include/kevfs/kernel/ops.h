@@ -9,6 +9,7 @@
 #include <fuse_lowlevel.h>
 
 #include "kevfs/base/clock.h"
+#include "kevfs/store/health.h"
 #include "kevfs/tree/tree.h"
 
 /**
@@ -31,10 +32,12 @@ struct kev_ops_config {
 	const struct kev_clock *clock; /**< borrowed */
 	uid_t uid;                     /**< owner of everything */
 	gid_t gid;
-	bool mtime_last;  /**< the mtime of an event is kev_attr.last */
-	mode_t umask;     /**< taken away from 0444 and 0555 */
-	bool parked;      /**< begin by parking */
-	int park_timeout; /**< seconds that a request waits at most */
+	bool mtime_last;           /**< the mtime of an event is kev_attr.last */
+	mode_t umask;              /**< taken away from 0444 and 0555 */
+	bool xattr;                /**< events' files have extended attributes (xattr.h) */
+	struct kev_health *health; /**< borrowed; NULL: nothing is ever stale */
+	bool parked;               /**< begin by parking */
+	int park_timeout;          /**< seconds that a request waits at most */
 };
 
 /** At most this many requests wait; what comes on top is answered EAGAIN at once. */

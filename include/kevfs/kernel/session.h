@@ -23,7 +23,9 @@ struct kev_session_config {
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
-	bool mtime_last;    /**< as kev_ops_config */
+	bool mtime_last; /**< as kev_ops_config */
+	bool xattr;      /**< as kev_ops_config, with health */
+	struct kev_health *health;
 	bool debug;         /**< libfuse prints every request */
 	bool single_thread; /**< one thread answers */
 	bool delayed; /**< mounted before the first sync: requests are parked until kev_session_synced() */

@@ -78,6 +78,7 @@ struct kev_attr {
 	int64_t last;   /**< of an event: mtime's other choice, the second in which it was last seen and
 			   kev_revision_ns(); else 0 */
 	int64_t ctime;
+	int64_t birth;  /**< of an event: its mtime; else 0, unknown */
 	bool momentary; /**< the kernel must ask again each time */
 };
 

@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdlib.h>
 
+#include "kevfs/event/attribute.h"
 #include "kevfs/event/envelope.h"
 #include "kevfs/event/event.h"
 #include "kevfs/event/items.h"
@@ -121,6 +122,7 @@ static void test_scan(void **state)
 }
 
 static struct kev_json *rich;
+static struct kev_event *some_event;
 
 static int event_action(void)
 {
@@ -187,6 +189,25 @@ static int on_item(void *context, struct kev_str item)
 	return 0;
 }
 
+static int attribute_action(void)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf out = {.max = 1000};
+	int r = kev_attribute_append(some_event, KEV_STR("message"), &out);
+
+	return r ? r : kev_attribute_list(some_event, &out);
+}
+
+static void test_attribute(void **state)
+{
+	struct kev_json *json = scanned(KEV_STR("{\"metadata\":{\"name\":\"a\"},\"message\":\"m\"}"));
+
+	(void)state;
+	assert_int_equal(kev_event_create(json, 0, &some_event, NULL), 0);
+	kev_json_destroy(json);
+	assert_in_range(fail_each(attribute_action), 5, 30);
+	kev_event_unref(some_event);
+}
+
 static int items_action(void)
 {
 	static const char text[] =
@@ -249,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_event_create),
 		cmocka_unit_test(test_metadata_read),
 		cmocka_unit_test(test_envelope_resource_version),
+		cmocka_unit_test(test_attribute),
 		cmocka_unit_test(test_items_feed),
 		cmocka_unit_test(test_objects_feed),
 	};

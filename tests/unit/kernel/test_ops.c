@@ -147,7 +147,7 @@ static void fill(struct world *world)
 	assert_int_equal(kev_tree_resync(world->tree, NULL, NULL), 0);
 }
 
-static struct world *create(bool parked)
+static struct world *create_with(bool parked, bool xattr)
 {
 	static const struct fuse_custom_io io = {.writev = catch_reply, .read = no_read};
 	char *argv[] = {(char *)(uintptr_t) "kevfs", NULL};
@@ -168,6 +168,8 @@ static struct world *create(bool parked)
 		.uid = 1,
 		.gid = 2,
 		.umask = 0027,
+		.xattr = xattr,
+		.health = world->health,
 		.parked = parked,
 		.park_timeout = 30});
 	world->session =
@@ -180,6 +182,11 @@ static struct world *create(bool parked)
 	ask(world, FUSE_INIT, 1, 0, &init, sizeof(init));
 	assert_int_equal(reply_error(world, 1), 0);
 	return world;
+}
+
+static struct world *create(bool parked)
+{
+	return create_with(parked, true);
 }
 
 static void destroy(struct world *world)
@@ -322,6 +329,119 @@ static void test_readlink(void **state)
 	assert_str_equal(
 		((struct kev_str){reply_body(world), world->reply_len - sizeof(struct fuse_out_header)}),
 		KEV_STR("../.kevfs/namespaces/default/events"));
+	destroy(world);
+}
+
+/* Asks for an attribute's value with room for size bytes. @return the error, negative as in the protocol */
+static int getxattr(struct world *world, uint64_t node, const char *name, uint32_t size)
+{
+	struct fuse_getxattr_in in = {.size = size};
+	char body[sizeof(in) + 300];
+
+	memcpy(body, &in, sizeof(in));
+	memcpy(body + sizeof(in), name, strlen(name) + 1);
+	ask(world, FUSE_GETXATTR, 7, node, body, sizeof(in) + strlen(name) + 1);
+	return reply_error(world, 7);
+}
+
+static int listxattr(struct world *world, uint64_t node, uint32_t size)
+{
+	struct fuse_getxattr_in in = {.size = size};
+
+	ask(world, FUSE_LISTXATTR, 8, node, &in, sizeof(in));
+	return reply_error(world, 8);
+}
+
+static struct kev_str reply_bytes(const struct world *world)
+{
+	return (struct kev_str){reply_body(world), world->reply_len - sizeof(struct fuse_out_header)};
+}
+
+static uint32_t reply_size(const struct world *world)
+{
+	struct fuse_getxattr_out out;
+
+	assert_int_equal(reply_bytes(world).len, sizeof(out));
+	memcpy(&out, reply_body(world), sizeof(out));
+	return out.size;
+}
+
+static void test_getxattr(void **state)
+{
+	struct world *world = create(false);
+	uint64_t node;
+
+	(void)state;
+	fill(world);
+	node = walk(world, "default/pods/web-1/events/" NAME);
+	assert_int_equal(getxattr(world, node, "user.kevfs.message", 100), 0);
+	assert_str_equal(reply_bytes(world), KEV_STR("hello"));
+	assert_int_equal(getxattr(world, node, "user.kevfs.message", 5), 0);
+	assert_int_equal(getxattr(world, node, "user.kevfs.message", 4), -ERANGE);
+	assert_int_equal(getxattr(world, node, "user.kevfs.message", 0), 0);
+	assert_int_equal(reply_size(world), 5);
+	assert_int_equal(getxattr(world, node, "user.kevfs.type", 100), -ENODATA);
+	assert_int_equal(getxattr(world, node, "user.kevfs.", 100), -ENODATA);
+	assert_int_equal(getxattr(world, node, "user.other", 100), -EOPNOTSUPP);
+	assert_int_equal(getxattr(world, node, "security.capability", 100), -EOPNOTSUPP);
+	assert_int_equal(getxattr(world, 4711, "system.posix_acl_access", 100), -EOPNOTSUPP);
+	assert_int_equal(getxattr(world, 4711, "user.kevfs.type", 100), -ESTALE);
+	/* Nothing but events has any. */
+	assert_int_equal(getxattr(world, KEV_TREE_ROOT, "user.kevfs.type", 100), -ENODATA);
+	assert_int_equal(getxattr(world, walk(world, "default/events"), "user.kevfs.stale", 100), -ENODATA);
+	destroy(world);
+}
+
+static void test_listxattr(void **state)
+{
+	static const char names[] =
+		"user.kevfs.stale\0user.kevfs.message\0user.kevfs.object\0user.kevfs.count"
+		"\0user.kevfs.first_seen\0user.kevfs.last_seen\0user.kevfs.uid\0"
+		"user.kevfs.resource_version";
+	struct world *world = create(false);
+	uint64_t node;
+
+	(void)state;
+	fill(world);
+	node = walk(world, "default/pods/web-1/events/" NAME);
+	assert_int_equal(listxattr(world, node, 0), 0);
+	assert_int_equal(reply_size(world), sizeof(names));
+	assert_int_equal(listxattr(world, node, sizeof(names)), 0);
+	assert_str_equal(reply_bytes(world), ((struct kev_str){names, sizeof(names)}));
+	assert_int_equal(listxattr(world, node, sizeof(names) - 1), -ERANGE);
+	assert_int_equal(listxattr(world, KEV_TREE_ROOT, 100), 0);
+	assert_int_equal(reply_bytes(world).len, 0);
+	assert_int_equal(listxattr(world, 4711, 100), -ESTALE);
+	destroy(world);
+}
+
+static void test_xattr_stale(void **state)
+{
+	struct world *world = create(false);
+	uint64_t node;
+
+	(void)state;
+	fill(world);
+	node = walk(world, "default/pods/web-1/events/" NAME);
+	kev_health_add(world->health, KEV_SCOPE_EVENTS);
+	assert_int_equal(getxattr(world, node, "user.kevfs.stale", 1), 0);
+	assert_str_equal(reply_bytes(world), KEV_STR("1"));
+	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_synced(world->health);
+	assert_int_equal(getxattr(world, node, "user.kevfs.stale", 1), 0);
+	assert_str_equal(reply_bytes(world), KEV_STR("0"));
+	destroy(world);
+}
+
+/* Without -o xattr the kernel need not ask a second time. */
+static void test_xattr_off(void **state)
+{
+	struct world *world = create_with(false, false);
+
+	(void)state;
+	fill(world);
+	assert_int_equal(getxattr(world, KEV_TREE_ROOT, "user.kevfs.type", 100), -ENOSYS);
+	assert_int_equal(listxattr(world, KEV_TREE_ROOT, 100), -ENOSYS);
 	destroy(world);
 }
 
@@ -551,6 +671,10 @@ int main(void)
 		cmocka_unit_test(test_readdir_with_no_room),
 		cmocka_unit_test(test_statfs_tells_the_truth_and_alarms_nobody),
 		cmocka_unit_test(test_parked_requests_wait_for_the_tree),
+		cmocka_unit_test(test_getxattr),
+		cmocka_unit_test(test_listxattr),
+		cmocka_unit_test(test_xattr_stale),
+		cmocka_unit_test(test_xattr_off),
 		cmocka_unit_test(test_parked_umount_never_waits),
 		cmocka_unit_test(test_parked_status_never_waits),
 		cmocka_unit_test(test_parked_requests_end_with_eagain),

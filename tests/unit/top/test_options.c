@@ -41,6 +41,7 @@ static void test_parse_defaults(void **state)
 	assert_int_equal(options.log_level, KEV_LOG_WARNING);
 	assert_int_equal(options.uid, getuid());
 	assert_int_equal(options.umask, 0);
+	assert_false(options.xattr);
 	kev_options_fini(&options);
 }
 
@@ -145,13 +146,14 @@ static void test_parse_values(void **state)
 	struct kev_error error;
 
 	(void)state;
-	assert_int_equal(parse(&options,
-				 "kevfs|-f|-s|-o|uid=1000,gid=4294967294,umask=0027,sync_timeout=5,delay_"
-				 "sync,log_level=debug,kubeconfig=/a "
-				 "b,context=\"system_u:object_r:fusefs_t:s0:c1\\,c2\"|--|--odd context|/m",
-				 &error),
+	assert_int_equal(
+		parse(&options,
+			"kevfs|-f|-s|-o|uid=1000,gid=4294967294,umask=0027,xattr,sync_timeout=5,delay_"
+			"sync,log_level=debug,kubeconfig=/a "
+			"b,context=\"system_u:object_r:fusefs_t:s0:c1\\,c2\"|--|--odd context|/m",
+			&error),
 		0);
-	assert_true(options.foreground && options.single_thread && options.delay_sync);
+	assert_true(options.foreground && options.single_thread && options.delay_sync && options.xattr);
 	assert_int_equal(options.uid, 1000);
 	assert_int_equal(options.gid, 4294967294U);
 	assert_int_equal(options.umask, 027);
