@@ -13,6 +13,12 @@
 #include "kevfs/event/print.h"
 #include "kevfs/event/timestamp.h"
 
+/* All strings of an event together: decoding makes at most three bytes of one. */
+#define STRINGS_MAX ((size_t)KEV_JSON_TEXT_MAX * 3)
+
+/* Of one that was restored. Later ones come behind it, so it must not be at the end of all time: 2231. */
+#define CTIME_MAX (INT64_MAX - 1000000000 * KEV_NS_PER_SEC)
+
 /* The strings that an event gives out, in the order in which they stand behind the struct. */
 enum text {
 	TEXT_NAMESPACE,
@@ -229,8 +235,7 @@ int kev_event_create(
 	struct kev_fields fields;
 	int r;
 
-	/* Decoding makes at most three bytes of one. */
-	kev_buf_init(&bytes, (size_t)KEV_JSON_TEXT_MAX * 3);
+	kev_buf_init(&bytes, STRINGS_MAX);
 	kev_fields_find(json, index, &fields);
 	r = check(json, index, &fields, error);
 	if (r)
@@ -246,6 +251,72 @@ int kev_event_create(
 	if (!r)
 		r = assemble(&header, &bytes, json, &fields, out);
 	return r ? explain(r, error) : 0;
+}
+
+/* The strings of an event, in the order of enum text. */
+static void list_strings(const struct kev_event_parts *parts, struct kev_str out[TEXT_COUNT])
+{
+	const struct kev_str strings[TEXT_COUNT] = {
+		[TEXT_NAMESPACE] = parts->namespace_,
+		[TEXT_NAME] = parts->name,
+		[TEXT_UID] = parts->uid,
+		[TEXT_RESOURCE_VERSION] = parts->resource_version,
+		[TEXT_OBJECT_API_VERSION] = parts->object_api_version,
+		[TEXT_OBJECT_KIND] = parts->object_kind,
+		[TEXT_OBJECT_NAMESPACE] = parts->object_namespace,
+		[TEXT_OBJECT_NAME] = parts->object_name,
+		[TEXT_TYPE] = parts->type,
+		[TEXT_REASON] = parts->reason,
+		[TEXT_NODE] = parts->node,
+	};
+
+	memcpy(out, strings, sizeof(strings));
+}
+
+/* Could kev_event_create() have made it? */
+static bool is_possible(const struct kev_event_parts *parts)
+{
+	return parts->name.len > 0 && parts->text.len > 0 && parts->text.len <= KEV_EVENT_SIZE_MAX &&
+	       parts->line_size > 0 && parts->line_size <= KEV_LINE_MAX && parts->compact_size > 0 &&
+	       parts->compact_size <= parts->text.len + 1 && parts->mtime >= 0 && parts->last_seen >= 0 &&
+	       parts->written >= 0 && parts->written % KEV_NS_PER_SEC == 0 && parts->ctime > 0 &&
+	       parts->ctime <= CTIME_MAX;
+}
+
+int kev_event_restore(const struct kev_event_parts *parts, struct kev_event **out)
+{
+	struct kev_str strings[TEXT_COUNT];
+	struct kev_event *event, header = {.references = 1};
+	size_t len = 0;
+
+	if (!is_possible(parts))
+		return -EINVAL;
+	list_strings(parts, strings);
+	for (int i = 0; i < TEXT_COUNT; i++) {
+		if (strings[i].len > STRINGS_MAX - len)
+			return -EINVAL;
+		len += strings[i].len;
+		header.ends[i] = (uint32_t)len;
+	}
+	header.size = (uint32_t)parts->text.len;
+	header.line_size = (uint32_t)parts->line_size;
+	header.compact_size = (uint32_t)parts->compact_size;
+	header.mtime = parts->mtime;
+	header.written = parts->written;
+	header.last_seen = parts->last_seen;
+	header.ctime = parts->ctime;
+	event = malloc(sizeof(*event) + len + parts->text.len);
+	if (!event)
+		return -ENOMEM;
+	memcpy(event, &header, sizeof(header));
+	for (int i = 0; i < TEXT_COUNT; i++) {
+		if (strings[i].len)
+			memcpy(event->bytes + header.ends[i] - strings[i].len, strings[i].data,
+				strings[i].len);
+	}
+	memcpy(event->bytes + len, parts->text.data, parts->text.len);
+	*out = event;
+	return 0;
 }
 
 struct kev_event *kev_event_ref(struct kev_event *event)
@@ -417,6 +488,28 @@ void kev_event_prefetch(const struct kev_event *event)
 	/* A cache line each: the struct, and the strings behind it. */
 	for (size_t at = 0; at < 3 * 64; at += 64)
 		__builtin_prefetch((const char *)event + at);
+}
+
+void kev_event_take_apart(const struct kev_event *event, struct kev_event_parts *out)
+{
+	*out = (struct kev_event_parts){.namespace_ = get_text(event, TEXT_NAMESPACE),
+		.name = get_text(event, TEXT_NAME),
+		.uid = get_text(event, TEXT_UID),
+		.resource_version = get_text(event, TEXT_RESOURCE_VERSION),
+		.object_api_version = get_text(event, TEXT_OBJECT_API_VERSION),
+		.object_kind = get_text(event, TEXT_OBJECT_KIND),
+		.object_namespace = get_text(event, TEXT_OBJECT_NAMESPACE),
+		.object_name = get_text(event, TEXT_OBJECT_NAME),
+		.type = get_text(event, TEXT_TYPE),
+		.reason = get_text(event, TEXT_REASON),
+		.node = get_text(event, TEXT_NODE),
+		.text = kev_event_text(event),
+		.line_size = event->line_size,
+		.compact_size = event->compact_size,
+		.mtime = event->mtime,
+		.written = event->written,
+		.last_seen = event->last_seen,
+		.ctime = event->ctime};
 }
 
 size_t kev_event_memory(const struct kev_event *event)

@@ -27,6 +27,27 @@ struct kev_event;
 int kev_event_create(const struct kev_json *json, uint32_t index, struct kev_event **out,
 	struct kev_error *error) KEV_MUST_USE;
 
+/** All that can be asked of an event, as the functions of these names give it: what an archive keeps. */
+struct kev_event_parts {
+	struct kev_str namespace_, name, uid, resource_version;
+	struct kev_str object_api_version, object_kind, object_namespace, object_name;
+	struct kev_str type, reason, node;
+	struct kev_str text;
+	uint64_t line_size, compact_size;
+	int64_t mtime, written, last_seen, ctime;
+};
+
+/** What an event is made of; the strings are borrowed from it. */
+void kev_event_take_apart(const struct kev_event *event, struct kev_event_parts *out);
+
+/**
+ * Make an event again from its parts, without reading its text. They come from a file that anybody may have
+ * written: each is held to the limits that kev_event_create() keeps, so whatever it makes is safe to use;
+ * that they fit together is not looked at.
+ * @return 0 and a new reference; -EINVAL (a part that no event has) or -ENOMEM. *out is untouched on error.
+ */
+int kev_event_restore(const struct kev_event_parts *parts, struct kev_event **out) KEV_MUST_USE;
+
 /**
  * The latest of all times that the object at token index says of itself (created, first and last seen,
  * written to): about when the server sent that revision.
