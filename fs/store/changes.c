@@ -25,7 +25,8 @@ struct kev_changes {
 	size_t first; /* the oldest one's place */
 	size_t count;
 	struct lost lost;
-	bool resync; /* changes were lost: nothing is kept until the reader has heard of it */
+	bool resync;   /* changes were lost: nothing is kept until the reader has heard of it */
+	bool finished; /* nothing is to be waited for */
 	bool closed;
 };
 
@@ -227,7 +228,8 @@ size_t kev_changes_take(
 	size_t taken = 0;
 
 	pthread_mutex_lock(&changes->lock);
-	while (timeout_ms != 0 && !changes->closed && !changes->resync && changes->count == 0) {
+	while (timeout_ms != 0 && !changes->closed && !changes->finished && !changes->resync &&
+		changes->count == 0) {
 		if (!wait_locked(changes, timeout_ms > 0 ? &until : NULL))
 			break;
 	}
@@ -269,6 +271,14 @@ void kev_occurrences_free(struct kev_occurrence *occurrences, size_t count)
 	for (size_t i = 0; i < count; i++)
 		kev_event_unref(occurrences[i].event);
 	free(occurrences);
+}
+
+void kev_changes_finish(struct kev_changes *changes)
+{
+	pthread_mutex_lock(&changes->lock);
+	changes->finished = true;
+	pthread_cond_broadcast(&changes->cond);
+	pthread_mutex_unlock(&changes->lock);
 }
 
 void kev_changes_close(struct kev_changes *changes)

@@ -1,7 +1,8 @@
 #ifndef KEVFS_STORE_INTERNAL_H
 #define KEVFS_STORE_INTERNAL_H
 
-/* What the modules of the store's one struct share: store.c writes it, walk.c goes through it. */
+/* What the modules of the store's one struct share: store.c puts, lose.c takes away, walk.c
+ * goes through it. */
 
 #include <pthread.h>
 
@@ -19,6 +20,7 @@
 struct kev_store {
 	const struct kev_clock *clock;
 	struct kev_changes *changes;
+	struct kev_changes *history; /* the archive's, or NULL */
 	struct kev_hash_key random;
 
 	pthread_mutex_t lock;                  /* protects everything below; a leaf */
@@ -55,5 +57,21 @@ static inline struct key object_key(const struct object *object)
 	return (struct key){{object->text, object->namespace_len},
 		{object->text + object->namespace_len, object->name_len}};
 }
+
+static inline uint32_t hash_of(const struct kev_store *store, const struct key *key)
+{
+	return kev_table_hash(&store->random, key->namespace_, key->name);
+}
+
+/* Tell all who follow that an event has changed. */
+void kev_store_append_event(struct kev_store *store, struct kev_change *change /* taken */);
+
+/* The same of a pod or a namespace. Without memory the journal says that it lost something: the reader then
+ * looks for itself. */
+void kev_store_append_object(struct kev_store *store, enum kev_scope_kind kind, const struct object *object,
+	bool present, int64_t when);
+
+/* What is retained is there again, or makes room. @return it was gone since then; 0: it was there */
+int64_t kev_store_regain_locked(struct kev_store *store, struct kev_event *event);
 
 #endif

@@ -259,6 +259,17 @@ bool kev_kinds_find(const struct kev_kinds *kinds, struct kev_str api_version, s
 	return true;
 }
 
+int kev_kinds_walk(const struct kev_kinds *kinds, kev_kinds_fn *visit, void *context)
+{
+	struct kev_table_slot *slot;
+	size_t position = 0;
+	int r = 0;
+
+	while (!r && (slot = kev_table_next(kinds->by_both, &position)))
+		r = visit(context, group_of(slot->entry), kind_of(slot->entry), plural_of(slot->entry));
+	return r;
+}
+
 size_t kev_kinds_count(const struct kev_kinds *kinds)
 {
 	return kev_table_count(kinds->by_both);

@@ -9,9 +9,6 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/event/revision.h"
 
-/* Deletions that the end of a relist, or time, hands to the journal at once. */
-#define SWEEP_BATCH 64
-
 /* Namespaces of which pods were listed are remembered up to so many bytes of names. */
 #define LISTED_MAX (1U << 20)
 
@@ -92,9 +89,23 @@ void kev_store_set_retain(struct kev_store *store, const struct kev_retain *reta
 	pthread_mutex_unlock(&store->lock);
 }
 
-static uint32_t hash_of(const struct kev_store *store, const struct key *key)
+void kev_store_set_history(struct kev_store *store, struct kev_changes *history)
 {
-	return kev_table_hash(&store->random, key->namespace_, key->name);
+	store->history = history;
+}
+
+void kev_store_append_event(struct kev_store *store, struct kev_change *change /* taken */)
+{
+	struct kev_change copy = *change;
+
+	if (store->history) {
+		if (copy.event)
+			kev_event_ref(copy.event);
+		if (copy.old)
+			kev_event_ref(copy.old);
+		kev_changes_append(store->history, &copy);
+	}
+	kev_changes_append(store->changes, change);
 }
 
 /* @param previous  the ctime of the revision that is replaced, 0 where there is none */
@@ -114,8 +125,7 @@ static int64_t choose_ctime_locked(const struct kev_store *store, const struct k
 	return now > store->last_ctime ? now : store->last_ctime + 1;
 }
 
-/* What is retained is there again, or makes room. @return it was gone since then; 0: it was there */
-static int64_t regain_locked(struct kev_store *store, struct kev_event *event)
+int64_t kev_store_regain_locked(struct kev_store *store, struct kev_event *event)
 {
 	int64_t gone = kev_event_gone(event);
 
@@ -128,11 +138,32 @@ static int64_t regain_locked(struct kev_store *store, struct kev_event *event)
  * -EALREADY */
 static int put_again_locked(struct kev_store *store, struct kev_event *event, struct kev_change *change)
 {
-	if (!regain_locked(store, event))
+	if (!kev_store_regain_locked(store, event))
 		return -EALREADY;
 	change->kind = KEV_CHANGE_GONE;
 	change->event = kev_event_ref(event);
 	return 0;
+}
+
+/* Put an event, which has its ctime, where slot is, or (NULL) where there is room. Notes in change what was
+ * there. */
+static void set_event_locked(struct kev_store *store, struct kev_table_slot *slot, uint32_t hash,
+	struct kev_event *event, struct kev_change *change)
+{
+	struct kev_event *old = slot ? slot->entry : NULL;
+
+	if (kev_event_ctime(event) > store->last_ctime)
+		store->last_ctime = kev_event_ctime(event);
+	if (slot) {
+		(void)kev_store_regain_locked(store, old);
+		slot->entry = kev_event_ref(event);
+		store->event_bytes -= kev_event_size(old);
+	} else {
+		kev_table_insert(
+			store->tables[KEV_SCOPE_EVENTS], hash, kev_event_ref(event), store->generation);
+	}
+	store->event_bytes += kev_event_size(event);
+	change->old = old;
 }
 
 /* Replace or insert the event that change.event is. @return 0, -ENOMEM, or -EALREADY: it was there */
@@ -154,18 +185,8 @@ static int put_event_locked(struct kev_store *store, enum kev_origin origin, str
 		return -ENOMEM;
 	}
 	ctime = choose_ctime_locked(store, event, origin, old ? kev_event_ctime(old) : 0, change->when);
-	if (ctime > store->last_ctime)
-		store->last_ctime = ctime;
 	kev_event_set_ctime(event, ctime);
-	if (slot) {
-		(void)regain_locked(store, old);
-		slot->entry = kev_event_ref(event);
-	} else {
-		kev_table_insert(table, hash, kev_event_ref(event), store->generation);
-	}
-	store->event_bytes += kev_event_size(event);
-	store->event_bytes -= old ? kev_event_size(old) : 0;
-	change->old = old;
+	set_event_locked(store, slot, hash, event, change);
 	return 0;
 }
 
@@ -182,13 +203,50 @@ int kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_ori
 		kev_event_unref(event);
 	if (r)
 		return r == -EALREADY ? 0 : r;
-	kev_changes_append(store->changes, &change);
+	kev_store_append_event(store, &change);
 	return 0;
 }
 
-/* What a change of a pod or a namespace is found by. Without memory the journal says that it lost something:
- * the reader then looks for itself. */
-static void append_object(struct kev_store *store, enum kev_scope_kind kind, const struct object *object,
+/* @param gone  its event is set where it is to be marked. @return 0, or -ENOMEM with nothing changed */
+static int restore_locked(struct kev_store *store, struct kev_change *change, struct kev_change *gone)
+{
+	struct kev_table *table = store->tables[KEV_SCOPE_EVENTS];
+	const struct key key = event_key(change->event);
+	uint32_t hash = hash_of(store, &key);
+	struct kev_table_slot *slot = kev_table_find(table, hash, &key);
+
+	if (!slot && kev_table_reserve(table) != 0)
+		return -ENOMEM;
+	if (gone->gone && kev_retained_restore(&store->retained, change->event, gone->gone) != 0)
+		return -ENOMEM;
+	if (gone->gone)
+		gone->event = kev_event_ref(change->event);
+	set_event_locked(store, slot, hash, change->event, change);
+	return 0;
+}
+
+int kev_store_restore(struct kev_store *store, struct kev_event *event, int64_t gone)
+{
+	int64_t now = kev_clock_realtime(store->clock);
+	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = event, .when = now};
+	/* By a clock that was ahead. */
+	struct kev_change mark = {.kind = KEV_CHANGE_GONE, .gone = gone < now ? gone : now, .when = now};
+	int r;
+
+	pthread_mutex_lock(&store->lock);
+	r = restore_locked(store, &change, &mark);
+	pthread_mutex_unlock(&store->lock);
+	if (r) {
+		kev_event_unref(event);
+		return r;
+	}
+	kev_store_append_event(store, &change);
+	if (mark.event)
+		kev_store_append_event(store, &mark);
+	return 0;
+}
+
+void kev_store_append_object(struct kev_store *store, enum kev_scope_kind kind, const struct object *object,
 	bool present, int64_t when)
 {
 	const struct key key = object_key(object);
@@ -270,7 +328,7 @@ static int put_object(
 	pthread_mutex_unlock(&store->lock);
 	/* Only this thread writes, so the object is read without the lock. */
 	if (object)
-		append_object(store, kind, object, true, kev_clock_realtime(store->clock));
+		kev_store_append_object(store, kind, object, true, kev_clock_realtime(store->clock));
 	return r == -EALREADY ? 0 : r;
 }
 
@@ -287,244 +345,6 @@ int kev_store_put_namespace(struct kev_store *store, struct kev_str name, int64_
 	const struct key key = {KEV_STR(""), name};
 
 	return put_object(store, KEV_SCOPE_NAMESPACES, &key, created);
-}
-
-/* What is no longer there, until the journal is told. */
-struct loss {
-	struct kev_change change; /* of an event; owns its reference */
-	struct object *object;    /* a pod or a namespace, owned */
-};
-
-static bool was_listed_locked(const struct kev_store *store, struct kev_str namespace_)
-{
-	const struct kev_buf *lists = &store->pods_lists;
-	size_t at = 0;
-
-	if (store->pods_listed)
-		return true;
-	while (at < lists->len) {
-		struct kev_str one = kev_str_c(lists->data + at);
-
-		if (kev_str_eq(one, namespace_))
-			return true;
-		at += one.len + 1;
-	}
-	return false;
-}
-
-/* The pods of a namespace, or (empty) of all, are known from now on. */
-static void note_listed_locked(struct kev_store *store, struct kev_str namespace_)
-{
-	if (!namespace_.len)
-		store->pods_listed = true;
-	if (was_listed_locked(store, namespace_))
-		return;
-	/* What does not fit remains unknown. */
-	if (kev_buf_reserve(&store->pods_lists, namespace_.len + 1) != 0)
-		return;
-	kev_buf_append_str(&store->pods_lists, namespace_);
-	kev_buf_append_char(&store->pods_lists, '\0');
-}
-
-static enum kev_object_state object_state_locked(const struct kev_store *store, const struct kev_event *event)
-{
-	struct key key = {kev_event_object_namespace(event), kev_event_object_name(event)};
-	struct kev_str version = kev_event_object_api_version(event);
-
-	if (!kev_str_eq(kev_event_object_kind(event), KEV_STR("Pod")) ||
-		(version.len && !kev_str_eq(version, KEV_STR("v1"))))
-		return KEV_OBJECT_UNKNOWN;
-	if (!key.namespace_.len)
-		key.namespace_ = kev_event_namespace(event);
-	if (kev_table_find(store->tables[KEV_SCOPE_PODS], hash_of(store, &key), &key))
-		return KEV_OBJECT_THERE;
-	return was_listed_locked(store, key.namespace_) ? KEV_OBJECT_MISSING : KEV_OBJECT_UNKNOWN;
-}
-
-/* Take an event out of the table. @return the change that says so */
-static struct kev_change remove_event_locked(
-	struct kev_store *store, struct kev_table_slot *slot, int64_t when)
-{
-	struct kev_event *event = slot->entry;
-
-	kev_table_remove(store->tables[KEV_SCOPE_EVENTS], slot);
-	store->event_bytes -= kev_event_size(event);
-	return (struct kev_change){
-		.kind = KEV_CHANGE_EVENT, .old = event, .gone = regain_locked(store, event), .when = when};
-}
-
-/* The server no longer has what stands in the slot. @return it was taken out: the slot holds another now */
-static bool lose_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_table_slot *slot,
-	int64_t when, struct loss *loss)
-{
-	struct kev_event *event = slot->entry;
-
-	*loss = (struct loss){.object = NULL};
-	if (kind != KEV_SCOPE_EVENTS) {
-		loss->object = slot->entry;
-		kev_table_remove(store->tables[kind], slot);
-		return true;
-	}
-	/* Without memory to retain it, it goes as if nothing were retained. */
-	if (!kev_retain_any(&store->retain) || kev_retained_add(&store->retained, event, when) != 0) {
-		loss->change = remove_event_locked(store, slot, when);
-		return true;
-	}
-	loss->change = (struct kev_change){.kind = KEV_CHANGE_GONE,
-		.event = kev_event_ref(event),
-		.gone = kev_event_gone(event),
-		.object = object_state_locked(store, event),
-		.when = when};
-	return false;
-}
-
-/* Is it retained, and so lost already? */
-static bool is_lost(enum kev_scope_kind kind, const struct kev_table_slot *slot)
-{
-	return kind == KEV_SCOPE_EVENTS && kev_event_gone(slot->entry) != 0;
-}
-
-static void append_loss(
-	struct kev_store *store, enum kev_scope_kind kind, struct loss *loss /* taken */, int64_t when)
-{
-	if (kind == KEV_SCOPE_EVENTS) {
-		kev_changes_append(store->changes, &loss->change);
-		return;
-	}
-	append_object(store, kind, loss->object, false, when);
-	free(loss->object);
-}
-
-static void delete_key(struct kev_store *store, enum kev_scope_kind kind, const struct key *key)
-{
-	int64_t now = kev_clock_realtime(store->clock);
-	struct kev_table_slot *slot;
-	struct loss loss;
-	bool lost = false;
-
-	pthread_mutex_lock(&store->lock);
-	slot = kev_table_find(store->tables[kind], hash_of(store, key), key);
-	if (slot && !is_lost(kind, slot)) {
-		lost = true;
-		if (lose_locked(store, kind, slot, now, &loss))
-			kev_table_shrink(store->tables[kind]);
-	}
-	pthread_mutex_unlock(&store->lock);
-	if (lost)
-		append_loss(store, kind, &loss, now);
-}
-
-void kev_store_delete(struct kev_store *store, struct kev_str namespace_, struct kev_str name)
-{
-	const struct key key = {namespace_, name};
-
-	delete_key(store, KEV_SCOPE_EVENTS, &key);
-}
-
-void kev_store_delete_pod(struct kev_store *store, struct kev_str namespace_, struct kev_str name)
-{
-	const struct key key = {namespace_, name};
-
-	delete_key(store, KEV_SCOPE_PODS, &key);
-}
-
-void kev_store_delete_namespace(struct kev_store *store, struct kev_str name)
-{
-	const struct key key = {KEV_STR(""), name};
-
-	delete_key(store, KEV_SCOPE_NAMESPACES, &key);
-}
-
-uint32_t kev_store_relist_begin(struct kev_store *store)
-{
-	uint32_t generation;
-
-	pthread_mutex_lock(&store->lock);
-	generation = ++store->generation;
-	pthread_mutex_unlock(&store->lock);
-	return generation;
-}
-
-/* Lose at most SWEEP_BATCH entries that the relist did not see. @return how many */
-static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_,
-	uint32_t begun, int64_t when, size_t *position, struct loss losses[SWEEP_BATCH])
-{
-	struct kev_table_slot *slot;
-	size_t count = 0;
-
-	while (count < SWEEP_BATCH && (slot = kev_table_next(store->tables[kind], position))) {
-		struct key key;
-
-		/* Whatever is put is marked with the latest relist of any scope. */
-		if (slot->mark >= begun || is_lost(kind, slot))
-			continue;
-		key = kind == KEV_SCOPE_EVENTS ? event_key(slot->entry) : object_key(slot->entry);
-		if (namespace_.len && !kev_str_eq(key.namespace_, namespace_))
-			continue;
-		if (lose_locked(store, kind, slot, when, &losses[count++]))
-			--*position;
-	}
-	return count;
-}
-
-void kev_store_relist_end(
-	struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_, uint32_t begun)
-{
-	struct loss losses[SWEEP_BATCH];
-	size_t position = 0, count;
-
-	/* In batches: the lock is not held while the journal is written. Nobody else writes meanwhile. */
-	do {
-		int64_t now = kev_clock_realtime(store->clock);
-
-		pthread_mutex_lock(&store->lock);
-		count = sweep_locked(store, kind, namespace_, begun, now, &position, losses);
-		pthread_mutex_unlock(&store->lock);
-		for (size_t i = 0; i < count; i++)
-			append_loss(store, kind, &losses[i], now);
-	} while (count == SWEEP_BATCH);
-	pthread_mutex_lock(&store->lock);
-	if (kind == KEV_SCOPE_PODS)
-		note_listed_locked(store, namespace_);
-	kev_table_shrink(store->tables[kind]);
-	pthread_mutex_unlock(&store->lock);
-}
-
-/* Delete at most SWEEP_BATCH events that were retained. @return how many */
-static size_t expire_locked(struct kev_store *store, int64_t now, struct loss losses[SWEEP_BATCH])
-{
-	struct kev_event *event;
-	size_t count = 0;
-
-	while (count < SWEEP_BATCH && (event = kev_retained_overdue(&store->retained, &store->retain, now))) {
-		const struct key key = event_key(event);
-
-		/* What is retained is in the table: it leaves both together. */
-		losses[count++].change = remove_event_locked(store,
-			kev_table_find(store->tables[KEV_SCOPE_EVENTS], hash_of(store, &key), &key), now);
-	}
-	if (count)
-		kev_table_shrink(store->tables[KEV_SCOPE_EVENTS]);
-	return count;
-}
-
-int64_t kev_store_expire(struct kev_store *store)
-{
-	struct loss losses[SWEEP_BATCH];
-	int64_t wait;
-	size_t count;
-
-	do {
-		int64_t now = kev_clock_realtime(store->clock);
-
-		pthread_mutex_lock(&store->lock);
-		count = expire_locked(store, now, losses);
-		wait = kev_retained_wait(&store->retained, &store->retain, now);
-		pthread_mutex_unlock(&store->lock);
-		for (size_t i = 0; i < count; i++)
-			append_loss(store, KEV_SCOPE_EVENTS, &losses[i], now);
-	} while (count == SWEEP_BATCH);
-	return wait;
 }
 
 void kev_store_set_kinds(struct kev_store *store, struct kev_kinds *kinds)

@@ -102,7 +102,10 @@ void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max);
 size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_occurrence **out, uint64_t *missing);
 void kev_occurrences_free(struct kev_occurrence *occurrences, size_t count);
 
-/** Wake the reader for good: every later take returns at once. */
+/** Nothing will be appended any more: a take no longer waits, but what is there can still be taken. */
+void kev_changes_finish(struct kev_changes *changes);
+
+/** Wake the reader for good: every later take returns at once, with nothing. */
 void kev_changes_close(struct kev_changes *changes);
 bool kev_changes_closed(struct kev_changes *changes);
 

@@ -50,6 +50,12 @@ struct kev_str kev_kinds_group_of(struct kev_str api_version);
 bool kev_kinds_find(const struct kev_kinds *kinds, struct kev_str api_version, struct kev_str kind,
 	struct kev_str *group, struct kev_str *plural);
 
+/** Called for each kind. Non-zero ends the walk with that value. */
+typedef int kev_kinds_fn(void *context, struct kev_str group, struct kev_str kind, struct kev_str plural);
+
+/** Go through all kinds, in no order. @return 0 or what the callback returned */
+int kev_kinds_walk(const struct kev_kinds *kinds, kev_kinds_fn *visit, void *context);
+
 /** How many kinds it holds. */
 size_t kev_kinds_count(const struct kev_kinds *kinds);
 

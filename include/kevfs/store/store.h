@@ -33,6 +33,21 @@ void kev_store_destroy(struct kev_store *store);
  */
 void kev_store_set_retain(struct kev_store *store, const struct kev_retain *retain);
 
+/**
+ * From now on what changes of events is appended to another journal too: the archive's. Called before the
+ * writing thread starts.
+ */
+void kev_store_set_history(struct kev_store *store, struct kev_changes *history);
+
+/**
+ * Put a revision as an archive holds it, with its own ctime, in place of the one of its name. Called before
+ * the writing thread starts.
+ * @param gone  since when it is gone; 0: it is not, or another revision follows
+ * @return 0 or -ENOMEM (the store is then unchanged, or lacks the mark)
+ */
+int kev_store_restore(
+	struct kev_store *store, struct kev_event *event /* taken in any case */, int64_t gone) KEV_MUST_USE;
+
 /** How an event reached us: decides its ctime. */
 enum kev_origin {
 	/**

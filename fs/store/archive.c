@@ -1,0 +1,492 @@
+#include "kevfs/store/archive.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kevfs/base/log.h"
+#include "kevfs/store/changes.h"
+
+/* The journal. What it holds is mostly in the store as well, so it costs little memory. */
+#define JOURNAL_MAX 65536
+
+/* What is committed at once: so many changes, or those of so long. */
+#define BATCH_MAX 4096
+#define BATCH_MS 100
+
+/* Of a comparison and of a purge, as many as hold nothing up. */
+#define COMPARE_BATCH 4096
+#define PURGE_BATCH 1024
+
+/* How long the thread sleeps at most, and at least between two purges. */
+#define IDLE_MS 60000
+#define PURGE_MS 100
+
+/* Until the first sync was noted, it is asked about this often. */
+#define SYNC_MS 500
+
+/* After an error. */
+#define RETRY_MS 2000
+
+/* Another kevfs may still be writing down what it knows, when its mountpoint is free already. */
+#define PATIENCE_MS 10000
+
+struct kev_archive {
+	struct kev_archive_config config;
+	struct kev_history *history;
+	struct kev_changes *changes;
+	pthread_t thread;
+	bool started;
+	atomic_bool synced; /* the first sync is complete */
+
+	/* The thread's own. */
+	struct kev_change batch[BATCH_MAX];
+	size_t count;
+	bool compare;            /* the journal has lost something */
+	bool complete;           /* noted that everything is there */
+	struct kev_kinds *kinds; /* that were saved last; a reference */
+	uint64_t added;          /* in this transaction */
+	int64_t purge_wait;      /* ns until there is something to purge */
+	struct kev_error error;
+
+	pthread_mutex_t lock; /* protects what follows; a leaf */
+	pthread_cond_t cond;  /* stopping */
+	bool stopping;
+	struct kev_archive_status status;
+};
+
+int kev_archive_open(
+	const struct kev_archive_config *config, struct kev_archive **out, struct kev_error *error)
+{
+	struct kev_archive *archive = calloc(1, sizeof(*archive));
+	pthread_condattr_t attr;
+	int r;
+
+	if (!archive)
+		return -ENOMEM;
+	archive->config = *config;
+	atomic_init(&archive->synced, false);
+	pthread_mutex_init(&archive->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&archive->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	archive->changes = kev_changes_create(JOURNAL_MAX);
+	r = archive->changes ? kev_history_open(config->directory, &config->view, PATIENCE_MS,
+				       &archive->history, error)
+			     : -ENOMEM;
+	if (r) {
+		kev_archive_destroy(archive);
+		return r;
+	}
+	archive->complete = kev_history_complete(archive->history);
+	*out = archive;
+	return 0;
+}
+
+bool kev_archive_complete(const struct kev_archive *archive)
+{
+	return archive->complete;
+}
+
+/* ---- loading ---- */
+
+struct loading {
+	struct kev_store *store;
+	uint64_t count;
+};
+
+static int load_revision(void *context, const struct kev_history_revision *revision)
+{
+	struct loading *loading = context;
+
+	loading->count++;
+	return kev_store_restore(
+		loading->store, kev_event_ref(revision->event), revision->superseded ? 0 : revision->gone);
+}
+
+static int load_kinds(struct kev_archive *archive, struct kev_error *error)
+{
+	struct kev_kinds *kinds = NULL;
+	int r = kev_history_load_kinds(archive->history, &kinds, error);
+
+	if (r || !kinds)
+		return r;
+	archive->kinds = kev_kinds_ref(kinds);
+	kev_store_set_kinds(archive->config.store, kinds);
+	return 0;
+}
+
+int kev_archive_load(struct kev_archive *archive, struct kev_error *error)
+{
+	const struct kev_history_query query = {.superseded_bytes = KEV_ARCHIVE_LOAD_MAX};
+	struct loading loading = {archive->config.store, 0};
+	uint64_t skipped = 0;
+	int r = load_kinds(archive, error);
+
+	if (!r)
+		r = kev_history_walk(archive->history, &query, load_revision, &loading, &skipped, error);
+	if (r)
+		return r;
+	if (skipped)
+		kev_log_warning("%s: left out %llu revisions that make no sense", archive->config.directory,
+			(unsigned long long)skipped);
+	/* What could not be loaded goes, and what is current is what the store says. */
+	archive->compare = skipped > 0;
+	kev_log_info(
+		"%s: %llu revisions loaded", archive->config.directory, (unsigned long long)loading.count);
+	return 0;
+}
+
+/* ---- the thread ---- */
+
+static int64_t realtime(const struct kev_archive *archive)
+{
+	return kev_clock_realtime(archive->config.clock);
+}
+
+static bool is_stopping(struct kev_archive *archive)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&archive->lock);
+	stopping = archive->stopping;
+	pthread_mutex_unlock(&archive->lock);
+	return stopping;
+}
+
+/* Sleep, but not when it is to end. */
+static void pause_ms(struct kev_archive *archive, int ms)
+{
+	struct timespec until;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * KEV_NS_PER_MS;
+	if (until.tv_nsec >= KEV_NS_PER_SEC) {
+		until.tv_nsec -= KEV_NS_PER_SEC;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&archive->lock);
+	while (!archive->stopping && r == 0)
+		r = pthread_cond_timedwait(&archive->cond, &archive->lock, &until);
+	pthread_mutex_unlock(&archive->lock);
+}
+
+static int idle_ms(const struct kev_archive *archive)
+{
+	int64_t wait = archive->purge_wait / KEV_NS_PER_MS;
+
+	if (!archive->complete && wait > SYNC_MS)
+		return SYNC_MS;
+	if (wait < PURGE_MS)
+		return PURGE_MS;
+	return wait < IDLE_MS ? (int)wait : IDLE_MS;
+}
+
+/* Wait for changes, and a little longer for more. */
+static void gather(struct kev_archive *archive)
+{
+	bool resync = false;
+
+	archive->count = kev_changes_take(archive->changes, archive->batch, BATCH_MAX,
+		archive->compare ? 0 : idle_ms(archive), &resync);
+	if (archive->count > 0 && archive->count < BATCH_MAX) {
+		pause_ms(archive, BATCH_MS);
+		archive->count += kev_changes_take(archive->changes, archive->batch + archive->count,
+			BATCH_MAX - archive->count, 0, &resync);
+	}
+	/* What was taken is from before the loss. */
+	archive->compare = archive->compare || resync;
+}
+
+static void drop_batch(struct kev_archive *archive)
+{
+	for (size_t i = 0; i < archive->count; i++)
+		kev_change_fini(&archive->batch[i]);
+	archive->count = 0;
+}
+
+static int append(struct kev_archive *archive, const struct kev_event *event, int64_t when)
+{
+	bool added = false;
+	int r = kev_history_append(archive->history, event, when, &added, &archive->error);
+
+	archive->added += added;
+	return r;
+}
+
+static int write_change(struct kev_archive *archive, const struct kev_change *change)
+{
+	switch (change->kind) {
+	case KEV_CHANGE_EVENT:
+		if (change->event)
+			return append(archive, change->event, change->when);
+		return kev_history_remove(archive->history, change->old, &archive->error);
+	case KEV_CHANGE_GONE:
+		return kev_history_set_gone(archive->history, change->event, change->gone, &archive->error);
+	case KEV_CHANGE_POD:
+	case KEV_CHANGE_NAMESPACE:
+		break;
+	}
+	return 0;
+}
+
+static int write_kinds(struct kev_archive *archive)
+{
+	struct kev_kinds *kinds = kev_store_kinds(archive->config.store);
+	int r;
+
+	/* They are replaced as a whole. */
+	if (kinds == archive->kinds) {
+		kev_kinds_unref(kinds);
+		return 0;
+	}
+	r = kev_history_save_kinds(archive->history, kinds, &archive->error);
+	if (r) {
+		kev_kinds_unref(kinds);
+		return r;
+	}
+	kev_kinds_unref(archive->kinds);
+	archive->kinds = kinds;
+	return 0;
+}
+
+/* The last revision that the batch brought. */
+static struct kev_str last_revision(const struct kev_archive *archive)
+{
+	for (size_t i = archive->count; i-- > 0;) {
+		if (archive->batch[i].kind == KEV_CHANGE_EVENT && archive->batch[i].event)
+			return kev_event_resource_version(archive->batch[i].event);
+	}
+	return KEV_STR("");
+}
+
+/* What was committed is told. */
+static void acknowledge(struct kev_archive *archive, struct kev_str resource_version)
+{
+	struct kev_archive_status *status = &archive->status;
+	size_t len = resource_version.len < sizeof(status->resource_version) - 1
+			     ? resource_version.len
+			     : sizeof(status->resource_version) - 1;
+	uint64_t acknowledged;
+
+	pthread_mutex_lock(&archive->lock);
+	status->acknowledged += archive->added;
+	acknowledged = status->acknowledged;
+	if (len) {
+		memcpy(status->resource_version, resource_version.data, len);
+		status->resource_version[len] = '\0';
+	}
+	kev_history_counts(archive->history, &status->past);
+	pthread_mutex_unlock(&archive->lock);
+	archive->added = 0;
+	if (len)
+		kev_log_debug("history: %llu revisions acknowledged, the last one is %.*s",
+			(unsigned long long)acknowledged, (int)len, resource_version.data);
+}
+
+/* Everything that is to be done, as one transaction. */
+static int write_batch(struct kev_archive *archive)
+{
+	/* Read before: what the journal held by then belongs to the first sync. */
+	bool complete = !archive->complete && !archive->compare && archive->count < BATCH_MAX &&
+			atomic_load(&archive->synced);
+	int r = kev_history_begin(archive->history, &archive->error);
+
+	for (size_t i = 0; i < archive->count && !r; i++)
+		r = write_change(archive, &archive->batch[i]);
+	if (!r)
+		r = write_kinds(archive);
+	if (!r && complete)
+		r = kev_history_set_complete(archive->history, &archive->error);
+	if (!r)
+		r = kev_history_purge(archive->history, &archive->config.retain, realtime(archive),
+			PURGE_BATCH, &archive->purge_wait, &archive->error);
+	if (!r)
+		r = kev_history_commit(archive->history, &archive->error);
+	if (r)
+		return r;
+	archive->complete = archive->complete || complete;
+	acknowledge(archive, last_revision(archive));
+	return 0;
+}
+
+/* A comparison with the store. */
+struct comparison {
+	struct kev_archive *archive;
+	int64_t when;
+	size_t count;
+	struct kev_event *latest; /* the revision that came last; a reference */
+};
+
+static int compare_event(void *context, struct kev_event *event)
+{
+	struct comparison *comparison = context;
+	struct kev_archive *archive = comparison->archive;
+	int r = append(archive, event, comparison->when);
+
+	if (!comparison->latest || kev_event_ctime(event) > kev_event_ctime(comparison->latest)) {
+		kev_event_unref(comparison->latest);
+		comparison->latest = kev_event_ref(event);
+	}
+	if (r || ++comparison->count % COMPARE_BATCH != 0)
+		return r;
+	r = kev_history_commit(archive->history, &archive->error);
+	if (r)
+		return r;
+	acknowledge(archive, KEV_STR(""));
+	return kev_history_begin(archive->history, &archive->error);
+}
+
+static int compare(struct kev_archive *archive)
+{
+	struct comparison comparison = {.archive = archive, .when = realtime(archive)};
+	const struct kev_store_visitor visitor = {.event = compare_event, .context = &comparison};
+	int r = kev_history_begin(archive->history, &archive->error);
+
+	if (!r)
+		r = kev_history_compare_begin(archive->history, &archive->error);
+	if (!r)
+		r = kev_store_walk(archive->config.store, &visitor);
+	if (!r)
+		r = kev_history_compare_end(archive->history, &archive->error);
+	if (!r)
+		r = kev_history_commit(archive->history, &archive->error);
+	if (!r) {
+		archive->compare = false;
+		acknowledge(archive,
+			comparison.latest ? kev_event_resource_version(comparison.latest) : KEV_STR(""));
+	}
+	kev_event_unref(comparison.latest);
+	return r;
+}
+
+static void tell_failure(struct kev_archive *archive, int r)
+{
+	bool first;
+
+	if (r == -ENOMEM)
+		kev_error_set(&archive->error, "out of memory");
+	pthread_mutex_lock(&archive->lock);
+	first = !archive->status.failing;
+	archive->status.failing = true;
+	archive->status.why = archive->error;
+	pthread_mutex_unlock(&archive->lock);
+	kev_log(first ? KEV_LOG_ERROR : KEV_LOG_INFO, "history is not written: %s; trying again",
+		archive->error.text);
+}
+
+static void tell_recovered(struct kev_archive *archive)
+{
+	bool failing;
+
+	pthread_mutex_lock(&archive->lock);
+	failing = archive->status.failing;
+	archive->status.failing = false;
+	pthread_mutex_unlock(&archive->lock);
+	if (failing)
+		kev_log_warning("history is written again");
+}
+
+/* Write what was gathered. It is kept where that fails. @return 0 or an error that was told */
+static int work(struct kev_archive *archive)
+{
+	int r = write_batch(archive);
+
+	if (!r)
+		drop_batch(archive);
+	if (!r && archive->compare)
+		r = compare(archive);
+	if (!r)
+		r = kev_history_trim(archive->history, &archive->error);
+	if (r) {
+		kev_history_rollback(archive->history);
+		archive->added = 0;
+		/* Perhaps they were saved, perhaps not. */
+		kev_kinds_unref(archive->kinds);
+		archive->kinds = NULL;
+		tell_failure(archive, r);
+		return r;
+	}
+	tell_recovered(archive);
+	return 0;
+}
+
+static void *run(void *context)
+{
+	struct kev_archive *archive = context;
+	bool stopping;
+	size_t taken;
+	int r = 0;
+
+	pthread_setname_np(pthread_self(), "kevfs-archive");
+	do {
+		/* Looked at before, so that what came until then is taken. */
+		stopping = is_stopping(archive);
+		if (!r)
+			gather(archive);
+		else
+			pause_ms(archive, RETRY_MS);
+		taken = archive->count;
+		r = work(archive);
+		/* In the end, what is left is written, but not tried again. */
+	} while (!stopping || (!r && (taken > 0 || archive->compare)));
+	return NULL;
+}
+
+int kev_archive_start(struct kev_archive *archive)
+{
+	bool resync;
+	sigset_t all, old;
+	int r;
+
+	/* The store holds what was loaded. */
+	kev_changes_take(archive->changes, NULL, 0, 0, &resync);
+	kev_store_set_history(archive->config.store, archive->changes);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&archive->thread, NULL, run, archive);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	archive->started = r == 0;
+	return -r;
+}
+
+void kev_archive_synced(struct kev_archive *archive)
+{
+	atomic_store(&archive->synced, true);
+}
+
+void kev_archive_status(struct kev_archive *archive, struct kev_archive_status *out)
+{
+	pthread_mutex_lock(&archive->lock);
+	*out = archive->status;
+	pthread_mutex_unlock(&archive->lock);
+}
+
+void kev_archive_destroy(struct kev_archive *archive)
+{
+	if (!archive)
+		return;
+	pthread_mutex_lock(&archive->lock);
+	archive->stopping = true;
+	pthread_cond_broadcast(&archive->cond);
+	pthread_mutex_unlock(&archive->lock);
+	if (archive->started) {
+		kev_changes_finish(archive->changes);
+		pthread_join(archive->thread, NULL);
+		kev_store_set_history(archive->config.store, NULL);
+	}
+	drop_batch(archive);
+	kev_history_close(archive->history);
+	kev_changes_destroy(archive->changes);
+	kev_kinds_unref(archive->kinds);
+	pthread_cond_destroy(&archive->cond);
+	pthread_mutex_destroy(&archive->lock);
+	free(archive);
+}

@@ -1,0 +1,279 @@
+/* The thread that keeps the history equal to the store. */
+#include "state.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <time.h>
+
+#include "kevfs/store/archive.h"
+
+#define DAY (86400 * S)
+
+struct site {
+	struct world world;
+	char *directory;
+	struct kev_archive *archive;
+	struct kev_retain retain;
+	struct kev_error error;
+};
+
+static void open_archive(struct site *site)
+{
+	const struct kev_archive_config config = {.directory = site->directory,
+		.view = {.server = "https://a"},
+		.retain = site->retain,
+		.clock = kev_clock_system(),
+		.store = site->world.store};
+
+	if (kev_archive_open(&config, &site->archive, &site->error))
+		fail_msg("%s", site->error.text);
+}
+
+/* A store of its own, with what the history holds. */
+static void start(struct site *site)
+{
+	world_init(&site->world);
+	kev_changes_lose(site->world.changes);
+	kev_changes_keep_lost(site->world.changes, 1U << 30);
+	kev_store_set_retain(site->world.store, &site->retain);
+	open_archive(site);
+	if (kev_archive_load(site->archive, &site->error))
+		fail_msg("%s", site->error.text);
+	assert_int_equal(kev_archive_start(site->archive), 0);
+}
+
+static void end(struct site *site)
+{
+	kev_archive_destroy(site->archive);
+	site->archive = NULL;
+	world_fini(&site->world);
+}
+
+static int set_up(void **state)
+{
+	struct site *site = calloc(1, sizeof(*site));
+
+	assert_non_null(site);
+	site->directory = new_directory();
+	/* By our clock, what happens at the store's noon is long ago. */
+	site->retain.age = 10000 * DAY;
+	start(site);
+	*state = site;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct site *site = *state;
+
+	end(site);
+	remove_tree(site->directory);
+	free(site->directory);
+	free(site);
+	return 0;
+}
+
+static struct kev_archive_status status_of(struct site *site)
+{
+	struct kev_archive_status status;
+
+	kev_archive_status(site->archive, &status);
+	return status;
+}
+
+#define WAIT_FOR(condition)                                          \
+	do {                                                         \
+		const struct timespec tick = {0, 5 * KEV_NS_PER_MS}; \
+		int left = 6000;                                     \
+                                                                     \
+		while (!(condition) && left-- > 0)                   \
+			nanosleep(&tick, NULL);                      \
+		if (left < 0)                                        \
+			fail_msg("never: %s", #condition);           \
+	} while (0)
+
+static int note_event(void *context, struct kev_event *e)
+{
+	struct kev_buf *out = context;
+	struct kev_str name = kev_event_name(e), version = kev_event_resource_version(e);
+
+	kev_buf_printf(out, "%.*s@%.*s:%lld%s ", (int)name.len, name.data, (int)version.len, version.data,
+		(long long)(kev_event_ctime(e) - NOON), kev_event_gone(e) ? "-" : "");
+	return 0;
+}
+
+/* What the store holds: "name@version:ctime", "-": gone. Of one event each: the walk has no order. */
+static const char *held(struct site *site)
+{
+	static char text[1024];
+	struct kev_buf out;
+	const struct kev_store_visitor visitor = {.event = note_event, .context = &out};
+
+	kev_buf_init(&out, sizeof(text) - 1);
+	assert_int_equal(kev_store_walk(site->world.store, &visitor), 0);
+	snprintf(text, sizeof(text), "%.*s", (int)out.len, out.data ? out.data : "");
+	kev_buf_fini(&out);
+	return text;
+}
+
+/* Everything that was put before the end is there afterwards, as it was. */
+static void test_end_and_start_again(void **state)
+{
+	struct site *site = *state;
+
+	put(&site->world, event("a", "x", "1", "one"), KEV_ORIGIN_LIVE);
+	site->world.now += 5;
+	put(&site->world, event("a", "x", "2", "two"), KEV_ORIGIN_LIVE);
+	kev_store_delete(site->world.store, KEV_STR("a"), KEV_STR("x"));
+	assert_string_equal(held(site), "x@2:5- ");
+	end(site);
+	start(site);
+	assert_string_equal(held(site), "x@2:5- ");
+	/* Later ctimes than those. */
+	put(&site->world, event("a", "x", "3", "three"), KEV_ORIGIN_LIVE);
+	assert_string_equal(held(site), "x@3:6 ");
+	kev_store_delete(site->world.store, KEV_STR("a"), KEV_STR("x"));
+	site->world.now += 10000 * DAY + S;
+	kev_store_expire(site->world.store);
+	assert_string_equal(held(site), "");
+	end(site);
+	start(site);
+	assert_string_equal(held(site), "");
+}
+
+static void test_acknowledged(void **state)
+{
+	struct site *site = *state;
+	struct kev_archive_status status = status_of(site);
+
+	assert_int_equal(status.acknowledged, 0);
+	assert_string_equal(status.resource_version, "");
+	put(&site->world, event("a", "x", "1", "one"), KEV_ORIGIN_LIVE);
+	put(&site->world, event("a", "y", "2", "one"), KEV_ORIGIN_LIVE);
+	put(&site->world, event("a", "x", "3", "two"), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 3);
+	status = status_of(site);
+	assert_string_equal(status.resource_version, "3");
+	assert_int_equal(status.past.superseded, 1);
+	assert_false(status.failing);
+	/* Nothing new is no revision. */
+	put(&site->world, event("a", "x", "3", "two"), KEV_ORIGIN_LIVE);
+	kev_store_delete(site->world.store, KEV_STR("a"), KEV_STR("y"));
+	put(&site->world, event("a", "z", "4", "two"), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 4);
+	assert_string_equal(status_of(site).resource_version, "4");
+}
+
+/* What the logs tell is kept of every revision, in the order in which they came. */
+static void test_load_shows_every_revision(void **state)
+{
+	struct site *site = *state;
+	struct kev_occurrence *lost;
+	uint64_t missing;
+	char version[16];
+	size_t count;
+
+	for (int i = 0; i < 3000; i++) {
+		snprintf(version, sizeof(version), "%d", i);
+		put(&site->world, event("a", "x", version, "one"), KEV_ORIGIN_LIVE);
+	}
+	WAIT_FOR(status_of(site).acknowledged == 3000);
+	kev_store_delete(site->world.store, KEV_STR("a"), KEV_STR("x"));
+	end(site);
+	start(site);
+	count = kev_changes_take_lost(site->world.changes, &lost, &missing);
+	assert_int_equal(count, 3001);
+	for (int i = 0; i < 3000; i++) {
+		snprintf(version, sizeof(version), "%d", i);
+		assert_int_equal(lost[i].kind, KEV_OCCURRENCE_SEEN);
+		assert_str_equal(kev_event_resource_version(lost[i].event), kev_str_c(version));
+	}
+	assert_int_equal(lost[3000].kind, KEV_OCCURRENCE_GONE);
+	assert_int_equal(lost[3000].when, NOON);
+	kev_occurrences_free(lost, count);
+	assert_memory_equal(held(site), "x@2999:", 7);
+}
+
+static void test_complete_and_kinds(void **state)
+{
+	struct site *site = *state;
+	struct kev_kinds *kinds = kev_kinds_create();
+	struct kev_str group, plural;
+
+	assert_false(kev_archive_complete(site->archive));
+	assert_int_equal(kev_kinds_add(kinds, KEV_STR("g"), KEV_STR("Thing"), KEV_STR("things")), 0);
+	kev_store_set_kinds(site->world.store, kinds);
+	put(&site->world, event("a", "x", "1", "one"), KEV_ORIGIN_LIVE);
+	kev_archive_synced(site->archive);
+	end(site);
+	start(site);
+	assert_true(kev_archive_complete(site->archive));
+	kinds = kev_store_kinds(site->world.store);
+	assert_true(kev_kinds_find(kinds, KEV_STR("g/v1"), KEV_STR("Thing"), &group, &plural));
+	kev_kinds_unref(kinds);
+}
+
+/* More than the journal holds, while nothing can be written: nobody waits, it is told, and made up for. */
+static void test_full_queue(void **state)
+{
+	struct site *site = *state;
+	struct kev_store_counts counts;
+	sqlite3 *other;
+	char name[16];
+
+	put(&site->world, event("a", "first", "1", "one"), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 1);
+	assert_int_equal(sqlite3_open(in(site->directory, "events.db"), &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	for (int i = 0; i < 70000; i++) {
+		snprintf(name, sizeof(name), "e%d", i);
+		put(&site->world, event("a", name, "2", "one"), KEV_ORIGIN_LIVE);
+	}
+	kev_store_delete(site->world.store, KEV_STR("a"), KEV_STR("e5"));
+	WAIT_FOR(status_of(site).failing);
+	assert_non_null(strstr(status_of(site).why.text, "locked"));
+	assert_int_equal(status_of(site).acknowledged, 1);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+	WAIT_FOR(status_of(site).acknowledged == 70001);
+	assert_false(status_of(site).failing);
+	assert_string_equal(status_of(site).resource_version, "2");
+	end(site);
+	start(site);
+	kev_store_counts(site->world.store, &counts);
+	assert_int_equal(counts.events, 70001);
+	assert_int_equal(counts.retained, 1);
+}
+
+/* What the limits no longer cover goes, also where nothing else happens. */
+static void test_purge_by_itself(void **state)
+{
+	struct site *site = *state;
+
+	end(site);
+	site->retain = (struct kev_retain){.age = S / 5};
+	start(site);
+	/* The store's clock is in the past, so by ours all of this was long ago. */
+	put(&site->world, event("a", "x", "1", "one"), KEV_ORIGIN_LIVE);
+	put(&site->world, event("a", "x", "2", "two"), KEV_ORIGIN_LIVE);
+	put(&site->world, event("a", "x", "3", "two"), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 3 && status_of(site).past.superseded == 0);
+	end(site);
+	start(site);
+	assert_string_equal(held(site), "x@3:2 ");
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_end_and_start_again),
+		TEST(test_acknowledged),
+		TEST(test_load_shows_every_revision),
+		TEST(test_complete_and_kinds),
+		TEST(test_full_queue),
+		TEST(test_purge_by_itself),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
