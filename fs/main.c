@@ -18,11 +18,13 @@
 #include "daemon.h"
 #include "options.h"
 
+#include "kevfs/base/buf.h"
 #include "kevfs/base/clock.h"
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/config.h"
 #include "kevfs/cluster/kubeconfig.h"
 #include "kevfs/kernel/session.h"
+#include "kevfs/store/archive.h"
 #include "kevfs/store/changes.h"
 #include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
@@ -48,10 +50,13 @@ struct app {
 	struct kev_cluster_config *cluster; /* NULL for a file */
 	char *dump;                         /* the file's absolute path, or "-", or NULL */
 	char *mountpoint;                   /* absolute */
+	char *state;                        /* of -o state, absolute, or NULL */
 
 	struct kev_changes *changes;
 	struct kev_store *store;
 	struct kev_health *health;
+	struct kev_archive *archive; /* of -o state */
+	bool loaded; /* it held everything once: that is shown until the server has answered */
 	struct kev_tree *tree;
 	struct kev_feed *feed;
 	struct kev_replay *replay; /* of -o replay, in place of the feed */
@@ -65,6 +70,12 @@ struct app {
 	struct kev_error sync_error;
 };
 
+/* Do requests wait for the first sync? */
+static bool is_delayed(const struct app *app)
+{
+	return app->options.delay_sync && !app->loaded;
+}
+
 /* -o delay_sync and the foreground need no wait; everything else does. From the feed's thread. */
 static void on_synced(void *context, int result, const struct kev_error *error)
 {
@@ -77,7 +88,9 @@ static void on_synced(void *context, int result, const struct kev_error *error)
 		app->sync_error = *error;
 	pthread_cond_signal(&app->cond);
 	pthread_mutex_unlock(&app->lock);
-	if (result == 0 && app->options.delay_sync)
+	if (result == 0 && app->archive)
+		kev_archive_synced(app->archive);
+	if (result == 0 && is_delayed(app))
 		kev_session_synced(app->session);
 }
 
@@ -107,20 +120,28 @@ static int wait_synced(struct app *app, struct kev_error *error)
 }
 
 /* The daemon leaves this directory. Not realpath(3): a pipe, as in file:<(command), has no other path. */
+static char *make_absolute(const char *path)
+{
+	char *here, *absolute = NULL;
+
+	if (*path == '/')
+		return strdup(path);
+	here = getcwd(NULL, 0);
+	if (here && asprintf(&absolute, "%s/%s", here, path) < 0)
+		absolute = NULL;
+	free(here);
+	return absolute;
+}
+
 static int resolve_dump(struct app *app, const char *path, struct kev_error *error)
 {
-	char *here = NULL;
 	int r = 0;
 
 	if (!*path) {
 		kev_error_set(error, "file: is followed by a path");
 		return -EINVAL;
 	}
-	if (*path == '/' || strcmp(path, KEV_SOURCE_STANDARD_INPUT) == 0)
-		app->dump = strdup(path);
-	else if (!(here = getcwd(NULL, 0)) || asprintf(&app->dump, "%s/%s", here, path) < 0)
-		app->dump = NULL;
-	free(here);
+	app->dump = strcmp(path, KEV_SOURCE_STANDARD_INPUT) == 0 ? strdup(path) : make_absolute(path);
 	if (app->dump && (*app->dump != '/' || access(app->dump, R_OK) == 0))
 		return 0;
 	r = -errno;
@@ -197,6 +218,31 @@ static int create_replay(struct app *app, struct kev_error *error)
 	return kev_replay_create(&config, &app->replay, error);
 }
 
+/* What the history is of: only what comes from the same place may be in it. */
+static int open_archive(struct app *app, struct kev_error *error)
+{
+	struct kev_archive_config config = {.directory = app->state,
+		.view = {.server = app->cluster->server, .field_selector = app->options.field_selector},
+		.retain = app->options.retain,
+		.clock = kev_clock_system(),
+		.store = app->store};
+	struct kev_buf namespaces;
+	int r = 0;
+
+	kev_buf_init(&namespaces, SIZE_MAX);
+	for (size_t i = 0; i < app->options.namespace_count; i++)
+		kev_buf_printf(&namespaces, "%s%s", i ? "," : "", app->options.namespaces[i]);
+	config.view.namespaces = kev_buf_cstr(&namespaces);
+	if (namespaces.error || !config.view.namespaces)
+		r = -ENOMEM;
+	if (!r)
+		r = kev_archive_open(&config, &app->archive, error);
+	kev_buf_fini(&namespaces);
+	if (r)
+		kev_error_prefix(error, "-o state");
+	return r;
+}
+
 static int create_rooms(struct app *app, struct kev_error *error)
 {
 	const struct kev_clock *clock = kev_clock_system();
@@ -205,10 +251,10 @@ static int create_rooms(struct app *app, struct kev_error *error)
 		.field_selector = app->options.field_selector,
 		.namespaces = (const char *const *)app->options.namespaces,
 		.sync_timeout = (int)app->options.sync_timeout,
-		.patient = app->options.delay_sync,
 		.progress = isatty(STDERR_FILENO) && !app->options.delay_sync ? on_progress : NULL,
 		.synced = on_synced,
 		.context = app};
+	int r = 0;
 
 	app->changes = kev_changes_create(CHANGES_MAX);
 	app->store = app->changes ? kev_store_create(clock, app->changes) : NULL;
@@ -219,14 +265,38 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	kev_tree_set_log_max(app->tree, app->options.log_max);
 	kev_changes_keep_lost(app->changes, app->options.log_max ? LOST_BYTES_MAX : 0);
 	kev_store_set_retain(app->store, &app->options.retain);
+	if (app->state)
+		r = open_archive(app, error);
+	if (r)
+		return r;
 	kev_tree_set_about(app->tree, &(struct kev_tree_about){.health = app->health,
 					      .source = app->options.source,
-					      .mtime_last = app->options.mtime_last});
+					      .mtime_last = app->options.mtime_last,
+					      .archive = app->archive});
 	feed.store = app->store;
 	feed.health = app->health;
+	/* With something to show, the server may take its time. */
+	app->loaded = app->archive && kev_archive_complete(app->archive);
+	feed.patient = app->options.delay_sync || app->loaded;
 	if (app->cluster)
 		return kev_feed_create(&feed, &app->feed, error);
 	return app->options.replay ? create_replay(app, error) : 0;
+}
+
+/* What the history holds. The journal still says "resync", so it keeps what the logs need of it. */
+static int load_state(struct app *app, struct kev_error *error)
+{
+	int r;
+
+	if (!app->archive)
+		return 0;
+	r = kev_archive_load(app->archive, error);
+	if (r)
+		return r;
+	r = kev_archive_start(app->archive);
+	if (r)
+		kev_error_set(error, "cannot start a thread: %s", strerror(-r));
+	return r;
 }
 
 /* Fill the tree before there is a mount: nobody needs to be told. */
@@ -236,7 +306,9 @@ static int fill(struct app *app, struct kev_error *error)
 	bool resync = false;
 	int r;
 
-	if (app->replay)
+	if (app->loaded)
+		r = 0;
+	else if (app->replay)
 		r = kev_replay_load(app->replay, error);
 	else if (app->dump)
 		r = kev_dump_load(app->dump, app->store, (const char *const *)app->options.namespaces, error);
@@ -244,7 +316,8 @@ static int fill(struct app *app, struct kev_error *error)
 		r = kev_feed_start(app->feed) ? -EAGAIN : wait_synced(app, error);
 	if (r)
 		return r;
-	kev_health_synced(app->health);
+	if (!app->loaded)
+		kev_health_synced(app->health);
 	/* A new journal says "resync"; from here on it holds what came later. */
 	kev_changes_take(app->changes, NULL, 0, 0, &resync);
 	r = kev_tree_follow(app->tree, app->changes, &missing, NULL, NULL);
@@ -268,7 +341,7 @@ static int mount_session(struct app *app, struct kev_error *error)
 		.health = app->health,
 		.debug = app->options.debug,
 		.single_thread = app->options.single_thread,
-		.delayed = app->options.delay_sync,
+		.delayed = is_delayed(app),
 		.park_timeout = (int)app->options.sync_timeout};
 	int r = kev_session_create(&config, &app->session, error);
 
@@ -285,6 +358,8 @@ static int run(struct app *app, struct kev_error *error)
 	r = resolve_source(app, error);
 	if (!r)
 		r = resolve_mountpoint(app, error);
+	if (!r && app->options.state && !(app->state = make_absolute(app->options.state)))
+		r = -ENOMEM;
 	if (r)
 		return r;
 	if (app->cluster && kev_cluster_config_withholds_credential(app->cluster))
@@ -300,11 +375,13 @@ static int run(struct app *app, struct kev_error *error)
 	/* A file is there at once: there is nothing to delay. */
 	if (app->dump)
 		app->options.delay_sync = false;
-	if (!r && !app->options.delay_sync)
+	if (!r)
+		r = load_state(app, error);
+	if (!r && !is_delayed(app))
 		r = fill(app, error);
 	if (!r)
 		r = mount_session(app, error);
-	if (!r && (app->options.delay_sync || app->replay)) {
+	if (!r && (app->options.delay_sync || app->loaded || app->replay)) {
 		r = app->replay ? kev_replay_start(app->replay) : kev_feed_start(app->feed);
 		if (r)
 			kev_error_set(error, "cannot start a thread: %s", strerror(-r));
@@ -323,6 +400,7 @@ static void app_fini(struct app *app)
 	kev_feed_destroy(app->feed);
 	kev_replay_destroy(app->replay);
 	kev_session_destroy(app->session);
+	kev_archive_destroy(app->archive);
 	kev_tree_destroy(app->tree);
 	kev_health_destroy(app->health);
 	kev_store_destroy(app->store);
@@ -330,6 +408,7 @@ static void app_fini(struct app *app)
 	kev_cluster_config_destroy(app->cluster);
 	free(app->dump);
 	free(app->mountpoint);
+	free(app->state);
 	kev_options_fini(&app->options);
 	pthread_cond_destroy(&app->cond);
 	pthread_mutex_destroy(&app->lock);

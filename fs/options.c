@@ -237,6 +237,16 @@ static int set_log_max(
 	return 0;
 }
 
+static int set_state(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	if (!*value) {
+		kev_error_set(error, "-o %s=: a directory is missing", row->name);
+		return -EINVAL;
+	}
+	return set_string(&options->state, value);
+}
+
 static int set_log_level(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
@@ -367,6 +377,7 @@ static const struct row rows[] = {
 	{"log_max", "SIZE", set_log_max, "rotate the logs after that much, 0: no logs (64M)"},
 	{"retain", "LIMIT", set_retain,
 		"keep what the server no longer has: 24h, 7d, 500M, 1000 events; repeated: all hold"},
+	{"state", "DIR", set_state, "keep it, and every revision, in DIR; the next mount shows it at once"},
 	{"log_level", "LEVEL", set_log_level, "error, warning (the default), info or debug"},
 	{"mtime", "name|last", set_mtime, "mtime of a file: when it first happened, or last (name)"},
 	{"uid", "N", set_uid, "owner of all files (who mounts)"},
@@ -546,6 +557,12 @@ static int take_operands(struct kev_options *options, int argc, char **argv, str
 		kev_error_set(error, "-o replay plays a recording, file:PATH, and SOURCE is %s", argv[0]);
 		return -EINVAL;
 	}
+	if (options->state && strncmp(argv[0], "file:", 5) == 0) {
+		kev_error_set(error, "-o state is for API servers, which forget; %s stays as it is", argv[0]);
+		return -EINVAL;
+	}
+	if (options->state && !kev_retain_any(&options->retain))
+		options->retain.age = KEV_OPTIONS_STATE_AGE;
 	if (set_string(&options->source, argv[0]) || set_string(&options->mountpoint, argv[1]))
 		return -ENOMEM;
 	return 0;
@@ -622,6 +639,7 @@ void kev_options_fini(struct kev_options *options)
 	free(options->namespaces);
 	free(options->field_selector);
 	free(options->kubeconfig);
+	free(options->state);
 	free(options->mount_options);
 	*options = (struct kev_options){0};
 }

@@ -12,6 +12,9 @@
 #include "kevfs/base/log.h"
 #include "kevfs/store/retained.h"
 
+/** Of -o state without -o retain: a day. */
+#define KEV_OPTIONS_STATE_AGE (86400 * KEV_NS_PER_SEC)
+
 /** -o replay=1 */
 #define KEV_OPTIONS_REPLAY_ONE 1000000U
 
@@ -34,9 +37,10 @@ struct kev_options {
 	bool ro, default_permissions; /**< given: matters only where somebody else mounts (drop_privileges) */
 	unsigned sync_timeout;        /**< seconds */
 	bool delay_sync;
-	uint64_t replay;  /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
-	uint64_t log_max; /**< bytes; 0: no logs */
-	struct kev_retain retain;
+	uint64_t replay;          /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
+	uint64_t log_max;         /**< bytes; 0: no logs */
+	struct kev_retain retain; /**< with a state, never nothing */
+	char *state;              /**< the directory, as given, or NULL */
 	enum kev_log_level log_level;
 	uid_t uid;
 	gid_t gid;

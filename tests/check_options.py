@@ -21,6 +21,7 @@ SAMPLES = {
     "SPEED": "0.5",
     "SIZE": "512K",
     "LIMIT": "24h",
+    "DIR": "/nowhere",
     "LEVEL": "info",
     "N": "7",
     "OCTAL": "027",

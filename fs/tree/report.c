@@ -129,6 +129,22 @@ static const char *last_error(const struct kev_health_state *state)
 	return last->error.text;
 }
 
+static void put_history(struct object *report, struct kev_archive *archive)
+{
+	struct kev_archive_status status;
+	struct object object;
+
+	kev_archive_status(archive, &status);
+	begin_member(report, "history");
+	object = begin_object(report->out, report->depth + 1);
+	put_number(&object, "acknowledged", status.acknowledged);
+	put_string(&object, "resource_version", status.resource_version);
+	put_number(&object, "superseded", status.past.superseded);
+	put_bool(&object, "failing", status.failing);
+	put_string(&object, "last_error", status.why.text);
+	end_object(&object);
+}
+
 static int write_report(struct kev_buf *out, struct kev_store *store, const struct kev_tree_about *about)
 {
 	struct kev_store_counts counts;
@@ -147,9 +163,12 @@ static int write_report(struct kev_buf *out, struct kev_store *store, const stru
 	put_time(&report, "since", state.since);
 	put_string(&report, "last_error", last_error(&state));
 	put_number(&report, "events", counts.events);
+	put_number(&report, "retained", counts.retained);
 	put_number(&report, "pods", counts.pods);
 	put_number(&report, "namespaces", counts.namespaces);
 	put_watches(&report, &state);
+	if (about->archive)
+		put_history(&report, about->archive);
 	end_object(&report);
 	return kev_buf_append_char(out, '\n');
 }

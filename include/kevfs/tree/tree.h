@@ -8,6 +8,7 @@
 #include "kevfs/base/clock.h"
 #include "kevfs/base/str.h"
 #include "kevfs/event/event.h"
+#include "kevfs/store/archive.h"
 #include "kevfs/store/changes.h"
 #include "kevfs/store/health.h"
 #include "kevfs/store/store.h"
@@ -51,8 +52,9 @@ void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max);
 /** What /.kevfs/status tells of, besides what the store holds. All borrowed. */
 struct kev_tree_about {
 	struct kev_health *health;
-	const char *source; /**< where all comes from, for people; any bytes */
-	bool mtime_last;    /**< as the mount has it: -o mtime=last */
+	const char *source;          /**< where all comes from, for people; any bytes */
+	bool mtime_last;             /**< as the mount has it: -o mtime=last */
+	struct kev_archive *archive; /**< or NULL */
 };
 
 /** Let there be a status. Before others use the tree. @param about  copied */

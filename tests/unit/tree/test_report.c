@@ -76,6 +76,7 @@ static void test_status_says_all(void **state)
 				  "    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
 				  "    \"last_error\": \"\",\n"
 				  "    \"events\": 1,\n"
+				  "    \"retained\": 0,\n"
 				  "    \"pods\": 1,\n"
 				  "    \"namespaces\": 1,\n"
 				  "    \"watches\": {\n"
