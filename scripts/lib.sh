@@ -17,7 +17,7 @@ declare -A packages=(
 		libyaml-dev uthash-dev zlib1g-dev liblzma-dev libzstd-dev libbz2-dev libsqlite3-dev"
 	[test]="clang clang-tidy clang-format llvm libclang-rt-dev libcmocka-dev python3 python3-venv python3-pytest
 		ca-certificates curl git openssl jq procps util-linux man-db mandoc shellcheck
-		rsync attr xz-utils zstd bzip2 less rsyslog openssh-client openssh-sftp-server samba smbclient"
+		rsync restic borgbackup attr xz-utils zstd bzip2 less rsyslog openssh-client openssh-sftp-server samba smbclient"
 	[bench]="python3 python3-venv ca-certificates util-linux"
 	[all]="valgrind gcovr"
 )
