@@ -251,7 +251,6 @@ static int create_rooms(struct app *app, struct kev_error *error)
 		.field_selector = app->options.field_selector,
 		.namespaces = (const char *const *)app->options.namespaces,
 		.sync_timeout = (int)app->options.sync_timeout,
-		.progress = isatty(STDERR_FILENO) && !app->options.delay_sync ? on_progress : NULL,
 		.synced = on_synced,
 		.context = app};
 	int r = 0;
@@ -278,6 +277,8 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	/* With something to show, the server may take its time. */
 	app->loaded = app->archive && kev_archive_complete(app->archive);
 	feed.patient = app->options.delay_sync || app->loaded;
+	if (isatty(STDERR_FILENO) && !feed.patient)
+		feed.progress = on_progress;
 	if (app->cluster)
 		return kev_feed_create(&feed, &app->feed, error);
 	return app->options.replay ? create_replay(app, error) : 0;
