@@ -42,8 +42,9 @@
  * one by comparing. */
 #define CHANGES_MAX 65536
 
-/* Revisions that a dump, or a burst, replaced before they were logged: kept for the logs up to this. */
-#define LOST_BYTES_MAX (256ULL << 20)
+/* Revisions that a dump, or a burst, replaced before they were logged: kept for the logs, at least so many
+ * bytes. */
+#define LOST_BYTES_MIN (8ULL << 20)
 
 struct app {
 	struct kev_options options;
@@ -243,6 +244,14 @@ static int open_archive(struct app *app, struct kev_error *error)
 	return r;
 }
 
+/* More than what two files of a log hold would be rotated away at once. */
+static uint64_t lost_max(uint64_t log_max)
+{
+	if (!log_max)
+		return 0;
+	return log_max < LOST_BYTES_MIN / 2 ? LOST_BYTES_MIN : 2 * log_max;
+}
+
 static int create_rooms(struct app *app, struct kev_error *error)
 {
 	const struct kev_clock *clock = kev_clock_system();
@@ -262,7 +271,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	if (!app->tree || !app->health)
 		return -ENOMEM;
 	kev_tree_set_log_max(app->tree, app->options.log_max);
-	kev_changes_keep_lost(app->changes, app->options.log_max ? LOST_BYTES_MAX : 0);
+	kev_changes_keep_lost(app->changes, lost_max(app->options.log_max));
 	kev_store_set_retain(app->store, &app->options.retain);
 	if (app->state)
 		r = open_archive(app, error);

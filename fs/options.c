@@ -165,20 +165,20 @@ static int set_replay(
 
 /* A limit's unit, and where its value goes. */
 struct unit {
-	char letter;
 	uint64_t factor, max; /* max: of the number before it */
 	enum { UNIT_AGE, UNIT_BYTES, UNIT_COUNT } what;
+	char letter;
 };
 
 static const struct unit retain_units[] = {
-	{'s', KEV_NS_PER_SEC, 3153600000, UNIT_AGE}, /* a hundred years */
-	{'m', 60 * KEV_NS_PER_SEC, 52560000, UNIT_AGE},
-	{'h', 3600 * KEV_NS_PER_SEC, 876000, UNIT_AGE},
-	{'d', 86400 * KEV_NS_PER_SEC, 36500, UNIT_AGE},
-	{'K', 1ULL << 10, 1ULL << 40, UNIT_BYTES},
-	{'M', 1ULL << 20, 1ULL << 30, UNIT_BYTES},
-	{'G', 1ULL << 30, 1ULL << 20, UNIT_BYTES},
-	{'T', 1ULL << 40, 1ULL << 10, UNIT_BYTES},
+	{KEV_NS_PER_SEC, 3153600000, UNIT_AGE, 's'}, /* a hundred years */
+	{60 * KEV_NS_PER_SEC, 52560000, UNIT_AGE, 'm'},
+	{3600 * KEV_NS_PER_SEC, 876000, UNIT_AGE, 'h'},
+	{86400 * KEV_NS_PER_SEC, 36500, UNIT_AGE, 'd'},
+	{1ULL << 10, 1ULL << 40, UNIT_BYTES, 'K'},
+	{1ULL << 20, 1ULL << 30, UNIT_BYTES, 'M'},
+	{1ULL << 30, 1ULL << 20, UNIT_BYTES, 'G'},
+	{1ULL << 40, 1ULL << 10, UNIT_BYTES, 'T'},
 };
 
 static const struct unit *find_unit(char letter)
@@ -194,7 +194,7 @@ static const struct unit *find_unit(char letter)
 static int set_retain(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
-	static const struct unit plain = {'\0', 1, 1000000000, UNIT_COUNT};
+	static const struct unit plain = {1, 1000000000, UNIT_COUNT, '\0'};
 	struct kev_str digits = kev_str_c(value);
 	const struct unit *unit = digits.len ? find_unit(value[digits.len - 1]) : NULL;
 	uint64_t number = 0;

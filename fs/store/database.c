@@ -76,7 +76,7 @@ static int fail(struct kev_database *database, int code, struct kev_error *error
 		kev_error_set(error, "%s: %s%s%s", database->path,
 			database->db ? sqlite3_errmsg(database->db) : sqlite3_errstr(code),
 			number ? ": " : "", number ? strerror(number) : "");
-	return r;
+	return r < 0 ? r : -EIO;
 }
 
 static int fail_system(const char *path, struct kev_error *error)
@@ -176,8 +176,9 @@ int kev_database_query(struct kev_database *database, const char *sql, int64_t *
 	KEV_CLEANUP(statement_destroyp) struct kev_statement *statement = NULL;
 	int r = kev_statement_create(database, sql, &statement, error);
 
-	if (!r)
-		r = kev_statement_step(statement, error);
+	if (!statement)
+		return r;
+	r = kev_statement_step(statement, error);
 	if (r < 0)
 		return r;
 	*out = kev_statement_int(statement, 0);

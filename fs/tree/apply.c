@@ -423,6 +423,16 @@ static int by_time(const void *a, const void *b)
 	return *one < *other ? -1 : 1;
 }
 
+/* The first sync's lines cost next to nothing as long as the store has their revisions anyway. */
+static bool counts(struct run *run, const struct kev_occurrence *occurrence)
+{
+	bool current = false;
+
+	if (run->tree->logged || occurrence->kind != KEV_OCCURRENCE_SEEN)
+		return true;
+	return kev_edit_is_current(&run->edit, occurrence->event, &current) != 0 || !current;
+}
+
 static int log_all(struct run *run, const struct kev_occurrence *const *order, size_t count)
 {
 	bool first = !run->tree->logged;
@@ -433,7 +443,7 @@ static int log_all(struct run *run, const struct kev_occurrence *const *order, s
 		prepare_change(run);
 		if (kev_logs_append(&run->edit, order[i], first ? time_of(order[i]) : order[i]->when))
 			result = -ENOMEM;
-		if (first)
+		if (!counts(run, order[i]))
 			continue;
 		count_logged(run->tree, order[i]);
 		rotate_if_full(run);
@@ -453,13 +463,13 @@ static int log_lost(struct kev_tree *tree, const struct kev_occurrence *occurren
 
 	if (!tree->log_max)
 		return 0;
-	order = calloc(count + 1, sizeof(*order));
+	order = calloc(count + 1, sizeof(const struct kev_occurrence *));
 	if (!order)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		order[i] = &occurrences[i];
 	if (!tree->logged)
-		qsort(order, count, sizeof(*order), by_time);
+		qsort(order, count, sizeof(const struct kev_occurrence *), by_time);
 	kinds = kev_store_kinds(tree->store);
 	kev_edit_init(&run.edit, tree, kinds);
 	run.edit.when = kev_clock_realtime(tree->clock);

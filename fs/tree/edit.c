@@ -275,6 +275,16 @@ static int make_owner(struct kev_edit *edit, struct kev_namespace *namespace_, c
 	return make_object(edit, namespace_, kev_resource_name_str(out->name), &out->object);
 }
 
+int kev_edit_is_current(struct kev_edit *edit, const struct kev_event *event, bool *current)
+{
+	struct spot spot;
+	int r = find_spot(edit, event, &spot);
+
+	if (!r)
+		*current = spot.current == event;
+	return r;
+}
+
 int kev_edit_find_owner(struct kev_edit *edit, const struct kev_event *event,
 	struct kev_namespace **namespace_, struct kev_object **object)
 {

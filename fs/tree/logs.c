@@ -273,7 +273,7 @@ static int find_targets(struct kev_edit *edit, const struct kev_event *event, st
 	int r = kev_edit_find_owner(edit, event, &namespace_, &object), count = 0;
 
 	if (r)
-		return r;
+		return -ENOMEM;
 	targets[count++] = (struct target){&tree->log, tree_home(tree)};
 	if (namespace_)
 		targets[count++] = (struct target){&namespace_->log, namespace_home(namespace_)};

@@ -47,6 +47,9 @@ int kev_edit_put_event(struct kev_edit *edit, struct kev_event *event /* borrowe
 struct kev_object;
 struct kev_namespace;
 
+/** Does the tree hold this revision? @return 0 or -ENOMEM */
+int kev_edit_is_current(struct kev_edit *edit, const struct kev_event *event, bool *current) KEV_MUST_USE;
+
 /** Find what an event stands under, or would. @param object  NULL where there is none, and so namespace_
  * @return 0 or -ENOMEM */
 int kev_edit_find_owner(struct kev_edit *edit, const struct kev_event *event,
