@@ -11,8 +11,9 @@ import time
 
 import pytest
 
+from conftest import available
 from events import event
-from servers import wait_for
+from servers import Real, wait_for
 
 ACKNOWLEDGED = re.compile(r"history: (\d+) revisions acknowledged, the last one is (\d+)")
 
@@ -259,7 +260,8 @@ class Load:
 
 def kill_and_look(fake, mount, state, load, after, known):
     """One round: mounts, kills after so many seconds, and compares what is on the disk with what was acknowledged. known is what
-    the round before found there, and is replaced. Returns how many revisions were acknowledged."""
+    the round before found there, and is replaced. Returns how many revisions were acknowledged, and whether
+    the last one told which others must be there."""
     m = mount(fake, f"state={state}", "log_level=debug")
     end, synced = time.monotonic() + after, None
     while time.monotonic() < end:
@@ -274,14 +276,17 @@ def kill_and_look(fake, mount, state, load, after, known):
     rows, check = current(state)
     assert check == "ok"
     want = dict(known)
-    for version, name in list(load.written):
-        if version <= last and (name not in load.deleted or (synced is not None and version > synced)):
-            want[name] = version
+    # A list comes in the order of names: only behind it does the last revision say which others are there.
+    checked = synced is not None and last > synced
+    if checked:
+        for version, name in list(load.written):
+            if version <= last and (name not in load.deleted or version > synced):
+                want[name] = version
     missing = [(name, version, rows.get(name)) for name, version in want.items() if rows.get(name, 0) < version]
     assert not missing, f"{len(missing)} of {len(want)}: {missing[:5]}"
     known.clear()
     known.update(rows)
-    return count
+    return count, checked
 
 
 @pytest.mark.timeout(120)
@@ -290,7 +295,7 @@ def test_kill_9_under_load(fake, mount, scratch):
     state, known = scratch / "state", {}
     with Load(fake) as load:
         counts = [kill_and_look(fake, mount, state, load, after, known) for after in (0.05, 0.3, 1.5)]
-    assert counts[2] > 100
+    assert counts[2][0] > 100 and counts[2][1]
     m = mount(fake, f"state={state}")
     assert wait_for(lambda: set(names(m)) >= set(known) | {n for _, n in fake.events()}, 10)
     assert set(known) & load.deleted
@@ -303,4 +308,38 @@ def test_kill_9_fifty_times(fake, mount, scratch, capsys):
     with Load(fake) as load:
         counts = [kill_and_look(fake, mount, state, load, rng.uniform(0, 2), known) for _ in range(50)]
     with capsys.disabled():
-        print(f"\n50 x kill -9: {sum(counts)} revisions acknowledged of {len(load.written)} written, none missing")
+        print(f"\n50 x kill -9, {sum(c for _, c in counts)} behind a whole sync: {sum(n for n, _ in counts)} revisions acknowledged of {len(load.written)} written, none missing")
+    assert sum(c for _, c in counts) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_a_real_server_forgets(workspace, mount, scratch, capsys):
+    """Where Events live for a minute: what expired stays, marked, also across a mount; the rest is as kubectl says."""
+    server = available(lambda: Real(workspace.new_directory("real"), ttl="60s"))
+    try:
+        server.flood(500)
+        m = mount(server, f"state={scratch}/state")
+        before = m.events()
+        start = time.monotonic()
+        while len(set(before) - set(server.events())) < 400:
+            assert time.monotonic() - start < 300, "nothing expires"
+            time.sleep(1)
+        expired = set(before) - set(server.events())
+        assert wait_for(lambda: json.loads(open(m.path(".kevfs/status"), "rb").read())["retained"] >= len(expired), 30)
+        m.close()
+        m = mount(server, f"state={scratch}/state")
+        left = m.events()
+        assert {k: left[k][1] for k in expired} == {k: before[k][1] for k in expired}
+
+        def live():
+            """What is not gone equals what the server has."""
+            with database(scratch / "state") as db:
+                gone = {tuple(row) for row in db.execute("SELECT cast(namespace AS TEXT), cast(name AS TEXT) FROM revisions WHERE gone > 0 AND superseded = 0")}
+            return gone >= expired and {k: v for k, (_, v) in m.events().items() if k not in gone} == server.oracle()
+        assert wait_for(live, 60, 0.5)
+        assert b" Gone " in open(m.path("events.log"), "rb").read()
+    finally:
+        server.close()
+    with capsys.disabled():
+        print(f"\nexpiry: {len(expired)} of {len(before)} Events expired on the server, all of them are there after another mount")

@@ -57,7 +57,9 @@ struct kev_archive_status {
 	/** Revisions that this mount has written and that nothing takes back any more: neither kill -9 nor a
 	 * power failure. */
 	uint64_t acknowledged;
-	char resource_version[128];     /**< of the last of those; "" before the first; longer ones are cut */
+	/** Of the last of those, in the order in which they came (a list's is that of its names); "" before
+	 * the first; longer ones are cut. */
+	char resource_version[128];
 	struct kev_history_counts past; /**< what is kept of superseded revisions */
 	bool failing;                   /**< it cannot write, and tries again */
 	struct kev_error why;           /**< of failing */
