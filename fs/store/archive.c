@@ -47,6 +47,7 @@ struct kev_archive {
 	struct kev_change batch[BATCH_MAX];
 	size_t count;
 	bool compare;            /* the journal has lost something */
+	bool whole;              /* nothing of the first sync is still in the journal */
 	bool complete;           /* noted that everything is there */
 	struct kev_kinds *kinds; /* that were saved last; a reference */
 	uint64_t added;          /* in this transaction */
@@ -192,7 +193,8 @@ static int idle_ms(const struct kev_archive *archive)
 /* Wait for changes, and a little longer for more. */
 static void gather(struct kev_archive *archive)
 {
-	bool resync = false;
+	/* Asked before the journal is: all that the first sync brought is in there by then. */
+	bool resync = false, synced = atomic_load(&archive->synced);
 
 	archive->count = kev_changes_take(archive->changes, archive->batch, BATCH_MAX,
 		archive->compare ? 0 : idle_ms(archive), &resync);
@@ -203,6 +205,7 @@ static void gather(struct kev_archive *archive)
 	}
 	/* What was taken is from before the loss. */
 	archive->compare = archive->compare || resync;
+	archive->whole = synced && archive->count < BATCH_MAX && !archive->compare;
 }
 
 static void drop_batch(struct kev_archive *archive)
@@ -294,9 +297,7 @@ static void acknowledge(struct kev_archive *archive, struct kev_str resource_ver
 /* Everything that is to be done, as one transaction. */
 static int write_batch(struct kev_archive *archive)
 {
-	/* Read before: what the journal held by then belongs to the first sync. */
-	bool complete = !archive->complete && !archive->compare && archive->count < BATCH_MAX &&
-			atomic_load(&archive->synced);
+	bool complete = !archive->complete && archive->whole;
 	int r = kev_history_begin(archive->history, &archive->error);
 
 	for (size_t i = 0; i < archive->count && !r; i++)

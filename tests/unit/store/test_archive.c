@@ -245,6 +245,56 @@ static void test_full_queue(void **state)
 	assert_int_equal(counts.retained, 1);
 }
 
+/* @return what a query of one number gives, by somebody who reads along */
+static int64_t read_along(sqlite3 *reader, const char *sql)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t number;
+
+	assert_int_equal(sqlite3_prepare_v2(reader, sql, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return number;
+}
+
+/* The first sync becomes complete while nothing can be written. At no moment may the history say that
+ * everything is there when it is not: a kill -9 then would show the next mount a part of it as if it were
+ * all. */
+static void test_complete_is_not_said_too_early(void **state)
+{
+	struct site *site = *state;
+	int64_t complete = 0, count = 0;
+	sqlite3 *other, *reader;
+	char name[16];
+
+	assert_int_equal(sqlite3_open(in(site->directory, "events.db"), &other), SQLITE_OK);
+	assert_int_equal(sqlite3_open(in(site->directory, "events.db"), &reader), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	put(&site->world, event("a", "first", "1", "one"), KEV_ORIGIN_FIRST_SYNC);
+	WAIT_FOR(status_of(site).failing);
+	for (int i = 0; i < 30000; i++) {
+		snprintf(name, sizeof(name), "e%d", i);
+		put(&site->world, event("a", name, "2", "one"), KEV_ORIGIN_FIRST_SYNC);
+	}
+	kev_archive_synced(site->archive);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	for (int left = 30000; !complete && left > 0; left--) {
+		const struct timespec tick = {0, KEV_NS_PER_MS};
+
+		/* In one transaction: both are of one moment. */
+		assert_int_equal(sqlite3_exec(reader, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+		complete = read_along(reader, "SELECT count(*) FROM meta WHERE key = x'636f6d706c657465'");
+		count = read_along(reader, "SELECT count(*) FROM revisions");
+		assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+		nanosleep(&tick, NULL);
+	}
+	assert_int_equal(complete, 1);
+	assert_int_equal(count, 30001);
+	sqlite3_close(other);
+	sqlite3_close(reader);
+}
+
 /* What the limits no longer cover goes, also where nothing else happens. */
 static void test_purge_by_itself(void **state)
 {
@@ -272,6 +322,7 @@ int main(void)
 		TEST(test_load_shows_every_revision),
 		TEST(test_complete_and_kinds),
 		TEST(test_full_queue),
+		TEST(test_complete_is_not_said_too_early),
 		TEST(test_purge_by_itself),
 	};
 
