@@ -16,6 +16,9 @@
 /* All strings of an event together: decoding makes at most three bytes of one. */
 #define STRINGS_MAX ((size_t)KEV_JSON_TEXT_MAX * 3)
 
+/* An event of more could not be scanned again: kind and apiVersion may be printed in addition. */
+#define TOKENS_MAX (KEV_JSON_TOKENS_MAX - 4)
+
 /* Of one that was restored. Later ones come behind it, so it must not be at the end of all time: 2231. */
 #define CTIME_MAX (INT64_MAX - 1000000000 * KEV_NS_PER_SEC)
 
@@ -199,6 +202,9 @@ static int explain(int r, struct kev_error *error)
 	case -EMSGSIZE:
 		kev_error_set(error, "an Event of more than %u bytes", KEV_EVENT_SIZE_MAX);
 		return -E2BIG;
+	case -E2BIG:
+		kev_error_set(error, "an Event of more than %u JSON tokens", TOKENS_MAX);
+		return r;
 	case -EINVAL:
 		kev_error_set(error, "an Event with a number that is too large");
 		return r;
@@ -242,7 +248,9 @@ int kev_event_create(
 		return r;
 	/* What is printed is about a tenth longer than the text, without managedFields shorter. */
 	kev_buf_reserve(&bytes, kev_json_token(json, index)->len * 5 / 4 + 256);
-	r = append_strings(json, &fields, &bytes, header.ends);
+	r = kev_json_token(json, index)->next - index > TOKENS_MAX ? -E2BIG : 0;
+	if (!r)
+		r = append_strings(json, &fields, &bytes, header.ends);
 	if (!r) {
 		bytes.max = bytes.len + KEV_EVENT_SIZE_MAX;
 		r = kev_print_event(json, index, &bytes);

@@ -29,8 +29,8 @@
 /**
  * Append the value of an attribute.
  * @param name  without the prefix
- * @return 0; -ENODATA (no such attribute, or this event has none); -E2BIG (an event of over
- * KEV_JSON_TEXT_MAX, which no server sends); -ENOMEM, or the buffer's error
+ * @return 0; -ENODATA (no such attribute, or this event has none); -EINVAL or -E2BIG (one
+ * that was restored, whose text is no JSON); -ENOMEM, or the buffer's error
  */
 int kev_attribute_append(
 	const struct kev_event *event, struct kev_str name, struct kev_buf *out) KEV_MUST_USE;

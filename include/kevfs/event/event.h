@@ -21,8 +21,8 @@ struct kev_event;
  * dump's item). kind and apiVersion are filled in where they are missing (list items carry none), as kubectl
  * does.
  * @return 0 and a new reference in *out; -EINVAL (no object, no metadata.name, a kind other than Event, or a
- * number that no double holds); -E2BIG (printed form over KEV_EVENT_SIZE_MAX); -ENOMEM. *out is untouched on
- * error.
+ * number that no double holds); -E2BIG (printed form over KEV_EVENT_SIZE_MAX, or of more tokens than can be
+ * scanned); -ENOMEM. *out is untouched on error.
  */
 int kev_event_create(const struct kev_json *json, uint32_t index, struct kev_event **out,
 	struct kev_error *error) KEV_MUST_USE;
@@ -56,8 +56,8 @@ int kev_event_restore(const struct kev_event_parts *parts, struct kev_event **ou
  */
 int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *out) KEV_MUST_USE;
 
-/** A printed event is at most this long. */
-#define KEV_EVENT_SIZE_MAX (32U << 20)
+/** A printed event is at most this long: it can be scanned again, for its line and its attributes. */
+#define KEV_EVENT_SIZE_MAX KEV_JSON_TEXT_MAX
 
 struct kev_event *kev_event_ref(struct kev_event *event);
 void kev_event_unref(struct kev_event *event);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "kevfs/event/event.h"
+#include "kevfs/event/line.h"
 #include "kevfs/event/print.h"
 #include "kevfs/event/timestamp.h"
 #include "scanned.h"
@@ -172,10 +173,65 @@ static void test_create_too_large(void **state)
 	kev_buf_append_c(&text, "\"}");
 	json = scanned(kev_buf_str(&text));
 	assert_int_equal(kev_event_create(json, 0, &event, &error), -E2BIG);
-	assert_string_equal(error.text, "an Event of more than 33554432 bytes");
+	assert_string_equal(error.text, "an Event of more than 17825792 bytes");
 	assert_null(event);
 	kev_json_destroy(json);
 	kev_buf_fini(&text);
+}
+
+/* An event with so many numbers more, nested so deep. */
+static int create_nested(unsigned depth, unsigned numbers, struct kev_event **out, struct kev_error *error)
+{
+	struct kev_json *json;
+	struct kev_buf text;
+	int r;
+
+	kev_buf_init(&text, KEV_JSON_TEXT_MAX);
+	kev_buf_append_c(&text, "{\"metadata\":{\"name\":\"a\"},\"x\":");
+	kev_buf_append_fill(&text, '[', depth);
+	kev_buf_append_char(&text, '0');
+	for (unsigned i = 1; i < numbers; i++)
+		kev_buf_append_c(&text, ",0");
+	kev_buf_append_fill(&text, ']', depth);
+	kev_buf_append_char(&text, '}');
+	json = scanned(kev_buf_str(&text));
+	r = kev_event_create(json, 0, out, error);
+	kev_json_destroy(json);
+	kev_buf_fini(&text);
+	return r;
+}
+
+/* Whatever is an event has its line in a log, however much larger printing made it. */
+static void assert_has_line(struct kev_event *event)
+{
+	struct kev_json *json = kev_json_create();
+	struct kev_buf line;
+
+	assert_non_null(json);
+	kev_buf_init(&line, KEV_LINE_MAX);
+	assert_int_equal(kev_event_append_line(event, json, &line), 0);
+	assert_int_equal(line.len, kev_event_line_size(event));
+	kev_buf_fini(&line);
+	kev_json_destroy(json);
+	kev_event_unref(event);
+}
+
+static void test_create_so_that_it_can_be_scanned_again(void **state)
+{
+	/* The object, five tokens of it, the key, and the arrays. */
+	const unsigned tokens = KEV_JSON_TOKENS_MAX - 4 - 7;
+	struct kev_event *event = NULL;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(create_nested(900, 4000, &event, &error), 0);
+	assert_true(kev_event_size(event) > KEV_EVENT_SIZE_MAX - (1U << 20));
+	assert_has_line(event);
+	assert_int_equal(create_nested(900, 5200, &event, &error), -E2BIG);
+	assert_int_equal(create_nested(1, tokens, &event, &error), 0);
+	assert_has_line(event);
+	assert_int_equal(create_nested(1, tokens + 1, &event, &error), -E2BIG);
+	assert_string_equal(error.text, "an Event of more than 1048572 JSON tokens");
 }
 
 /* The mtime: each time that could be it, and which one is. */
@@ -452,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_create_without_token),
 		cmocka_unit_test(test_create_kind_absent),
 		cmocka_unit_test(test_create_too_large),
+		cmocka_unit_test(test_create_so_that_it_can_be_scanned_again),
 		cmocka_unit_test(test_mtime_fallbacks),
 		cmocka_unit_test(test_mtime_of_name),
 		cmocka_unit_test(test_written),
