@@ -301,14 +301,34 @@ static void slice_release(void *data)
 	free(slice);
 }
 
-/* Print the record, and nothing but so many bytes: an offset that was given once stays right. */
+/* Make the line that long: cut, or filled up with spaces. */
+static int fit(struct kev_buf *text, size_t size)
+{
+	size_t len = text->len ? text->len - 1 : 0;
+
+	text->len = len < size ? len : size - 1;
+	kev_buf_append_fill(text, ' ', size - 1 - text->len);
+	return kev_buf_append_char(text, '\n');
+}
+
+/*
+ * Print the record, and nothing but so many bytes: an offset that was given once stays right. Of a state that
+ * another version has written, or somebody, a line may come out otherwise than it says, or not at all; those
+ * behind it are to be read all the same.
+ */
 static int print(
 	const struct kev_record *record, enum kev_form form, struct kev_json *json, struct kev_buf *text)
 {
+	size_t size = kev_record_size(record, form);
+	int r;
+
 	kev_buf_clear(text);
-	if (kev_record_append(record, form, json, text))
-		return -ENOMEM;
-	return text->len == kev_record_size(record, form) ? 0 : -EIO;
+	r = kev_record_append(record, form, json, text);
+	if (r == -ENOMEM)
+		return r;
+	if (r)
+		kev_buf_clear(text);
+	return text->len == size || fit(text, size) == 0 ? 0 : -ENOMEM;
 }
 
 static ssize_t slice_read(void *data, uint64_t offset, void *out, size_t len)

@@ -32,9 +32,9 @@ void kev_record_unref(struct kev_record *record);
 size_t kev_record_size(const struct kev_record *record, enum kev_form form);
 
 /**
- * Append the record, exactly so many bytes.
+ * Append the record: so many bytes, if the event's parts fit together (kev_event_restore()).
  * @param json  a scanner to work with
- * @return 0 or -ENOMEM
+ * @return 0; -EINVAL, -E2BIG or the buffer's error where they do not; -ENOMEM
  */
 int kev_record_append(const struct kev_record *record, enum kev_form form, struct kev_json *json,
 	struct kev_buf *out) KEV_MUST_USE;

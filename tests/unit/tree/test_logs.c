@@ -400,6 +400,60 @@ static void test_publish_many(void **state)
 	}
 }
 
+/* The event again, as a state has it that somebody wrote, or another version: line_size and compact_size are
+ * off by so much. */
+static void put_restored(struct world *world, const char *name, int off, bool json)
+{
+	struct kev_event *event = world_make_event(
+		world, &(struct world_event){.name = kev_str_c(name), .message = kev_str_c(name)});
+	struct kev_event *restored;
+	struct kev_event_parts parts;
+	char *no_json;
+
+	kev_event_set_ctime(event, WORLD_NOW);
+	kev_event_take_apart(event, &parts);
+	parts.line_size += (uint64_t)(int64_t)off;
+	parts.compact_size += (uint64_t)(int64_t)off;
+	no_json = malloc(parts.text.len);
+	assert_non_null(no_json);
+	memset(no_json, 'x', parts.text.len);
+	if (!json)
+		parts.text.data = no_json;
+	assert_int_equal(kev_event_restore(&parts, &restored), 0);
+	kev_event_unref(event);
+	free(no_json);
+	assert_int_equal(kev_store_restore(world->store, restored, 0), 0);
+	world_carry(world, NULL, NULL);
+}
+
+/* One line that does not come out as long as it should is as long all the same, and keeps none from being
+ * read. */
+static void test_a_line_of_another_length(void **state)
+{
+	static const struct {
+		const char *name;
+		int off;
+		bool json;
+	} cases[] = {{"short", 10, true}, {"long", -10, true}, {"no-json", 0, false}};
+	struct world *world = *state;
+	char *text, *line;
+
+	world_carry(world, NULL, NULL);
+	put_live(world, "a", "one");
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++)
+		put_restored(world, cases[i].name, cases[i].off, cases[i].json);
+	put_live(world, "b", "two");
+	for (size_t i = 0; i < 2; i++) {
+		text = read_path(world, i ? ROOT_JSONL : ROOT_LOG);
+		assert_non_null(strstr(text, "one"));
+		assert_non_null(strstr(text, "two"));
+		for (line = text; *line; line = strchr(line, '\n') + 1)
+			assert_non_null(strchr(line, '\n'));
+		assert_non_null(strstr(text, i ? "          \n" : "short          \n"));
+		free(text);
+	}
+}
+
 /* Fill the logs so that they rotate once. */
 static void rotate(struct world *world, const char *name, kev_tree_stale_fn *stale, void *context)
 {
@@ -650,6 +704,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_publish, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_publish_to_nobody, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_publish_many, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_a_line_of_another_length, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_tells, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_many, setup, world_teardown),
