@@ -7,11 +7,13 @@
 #include <time.h>
 
 #include "kevfs/base/defs.h"
+#include "kevfs/store/table.h"
 
 /* What is kept for the logs of changes that were lost. */
 struct lost {
 	uint64_t max;      /* of replaced; 0: nothing is kept */
-	uint64_t replaced; /* bytes of revisions that were replaced or deleted since */
+	uint64_t replaced; /* bytes that nobody else has: of revisions that were replaced or deleted since */
+	struct kev_table *events; /* of the items; a slot's mark: how many, and REPLACED */
 	struct kev_occurrence *items;
 	size_t first, count, room; /* items[first] to items[first + count - 1] */
 	uint64_t missing;
@@ -98,12 +100,61 @@ static bool make_room(struct lost *lost)
 	return true;
 }
 
+/* The store has the event no more: what is kept of it is kept here only. */
+#define REPLACED (1U << 31)
+
+static bool same_event(const void *entry, const void *key)
+{
+	return entry == key;
+}
+
+/* Addresses are chosen by nobody. */
+static uint32_t hash_event(const struct kev_event *event)
+{
+	return (uint32_t)(((uintptr_t)event * 0x9e3779b97f4a7c15ULL) >> 32);
+}
+
+static struct kev_table_slot *find_event(const struct lost *lost, const struct kev_event *event)
+{
+	return lost->events ? kev_table_find(lost->events, hash_event(event), event) : NULL;
+}
+
+/* An item more is of the event. @return false without memory */
+static bool count_event(struct lost *lost, struct kev_event *event)
+{
+	struct kev_table_slot *slot = find_event(lost, event);
+
+	if (slot) {
+		slot->mark++;
+		return true;
+	}
+	if (!lost->events)
+		lost->events = kev_table_create(same_event);
+	if (!lost->events || kev_table_reserve(lost->events) != 0)
+		return false;
+	kev_table_insert(lost->events, hash_event(event), event, 1);
+	return true;
+}
+
+/* What an item takes besides its event. A revision is seen once; that it is gone, or back, may be told any
+ * number of times. */
+static uint64_t cost_of(const struct kev_occurrence *occurrence)
+{
+	return occurrence->kind == KEV_OCCURRENCE_SEEN ? 0 : sizeof(*occurrence);
+}
+
 static void drop_first_lost(struct lost *lost)
 {
-	uint64_t size = kev_event_size(lost->items[lost->first].event);
+	struct kev_occurrence *first = &lost->items[lost->first];
+	struct kev_table_slot *slot = find_event(lost, first->event);
 
-	kev_event_unref(lost->items[lost->first].event);
-	lost->replaced -= size < lost->replaced ? size : lost->replaced;
+	lost->replaced -= cost_of(first);
+	slot->mark--;
+	if (slot->mark == REPLACED)
+		lost->replaced -= kev_event_size(first->event);
+	if ((slot->mark & ~REPLACED) == 0)
+		kev_table_remove(lost->events, slot);
+	kev_event_unref(first->event);
 	lost->first++;
 	lost->count--;
 	lost->missing++;
@@ -111,15 +162,25 @@ static void drop_first_lost(struct lost *lost)
 
 static void keep_occurrence(struct lost *lost, const struct kev_occurrence *occurrence)
 {
-	if (!make_room(lost)) {
+	if (!make_room(lost) || !count_event(lost, occurrence->event)) {
 		lost->missing++;
 		return;
 	}
 	kev_event_ref(occurrence->event);
 	lost->items[lost->first + lost->count++] = *occurrence;
-	/* There may be any number of them, of one event. */
-	if (occurrence->kind != KEV_OCCURRENCE_SEEN)
-		lost->replaced += sizeof(*occurrence);
+	lost->replaced += cost_of(occurrence);
+}
+
+/* The store has let go of a revision. */
+static void note_replaced(struct lost *lost, const struct kev_event *event)
+{
+	struct kev_table_slot *slot = find_event(lost, event);
+
+	/* What came before all that is kept costs nothing here. */
+	if (!slot || slot->mark & REPLACED)
+		return;
+	slot->mark |= REPLACED;
+	lost->replaced += kev_event_size(event);
 }
 
 /* A change is lost: keep what the logs need of it. */
@@ -131,8 +192,8 @@ static void keep(struct lost *lost, const struct kev_change *change)
 		return;
 	if (kev_change_occurrence(change, &occurrence))
 		keep_occurrence(lost, &occurrence);
-	/* The store has it no more, replaced or deleted: if it is kept, then here only. */
-	lost->replaced += change->old ? kev_event_size(change->old) : 0;
+	if (change->old)
+		note_replaced(lost, change->old);
 	while (lost->replaced > lost->max && lost->count > 0)
 		drop_first_lost(lost);
 }
@@ -157,6 +218,7 @@ void kev_changes_destroy(struct kev_changes *changes)
 	drop_locked(changes);
 	for (size_t i = 0; i < changes->lost.count; i++)
 		kev_event_unref(changes->lost.items[changes->lost.first + i].event);
+	kev_table_destroy(changes->lost.events);
 	free(changes->lost.items);
 	pthread_cond_destroy(&changes->cond);
 	pthread_mutex_destroy(&changes->lock);
@@ -259,6 +321,7 @@ size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_occurrence 
 	lost = changes->lost;
 	changes->lost = (struct lost){.max = lost.max};
 	pthread_mutex_unlock(&changes->lock);
+	kev_table_destroy(lost.events);
 	if (lost.first)
 		memmove(lost.items, lost.items + lost.first, lost.count * sizeof(*lost.items));
 	*out = lost.items;

@@ -87,7 +87,8 @@ size_t kev_changes_take(
 
 /**
  * What the logs tell of changes that the journal could not hold is kept apart, in order, up to so many bytes
- * of those that have been replaced since (the others are the store's anyway). Call it before anything is
+ * of those that have been replaced or deleted since (the others are the store's anyway). An event is told by
+ * its address: what was appended as event is what replaces or ends as old. Call it before anything is
  * appended.
  * @param max  0: none are kept, as it is by itself
  */

@@ -217,19 +217,43 @@ static struct kev_event *make_event(const char *name)
 	return event;
 }
 
-/* A revision; it replaces an equal one. */
-static void append_event(struct kev_changes *changes, const char *name, bool replaces)
+/* What a store would hold, by the letter that is its name. */
+static struct kev_event *held[26];
+
+static int forget_held(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(held); i++) {
+		kev_event_unref(held[i]);
+		held[i] = NULL;
+	}
+	return 0;
+}
+
+/* A revision; it replaces the one that there is of that name. */
+static void append_event(struct kev_changes *changes, const char *name)
 {
 	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = make_event(name)};
+	struct kev_event **current = &held[name[0] - 'a'];
 
-	if (replaces)
-		change.old = make_event(name);
+	change.old = *current;
+	*current = kev_event_ref(change.event);
 	kev_changes_append(changes, &change);
 }
 
 static void append_deletion(struct kev_changes *changes, const char *name)
 {
-	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .old = make_event(name)};
+	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .old = held[name[0] - 'a']};
+
+	held[name[0] - 'a'] = NULL;
+	kev_changes_append(changes, &change);
+}
+
+/* That it is gone, or (0) back. */
+static void append_gone(struct kev_changes *changes, const char *name, int64_t gone)
+{
+	struct kev_change change = {
+		.kind = KEV_CHANGE_GONE, .event = kev_event_ref(held[name[0] - 'a']), .gone = gone};
 
 	kev_changes_append(changes, &change);
 }
@@ -259,80 +283,129 @@ static void test_take_lost_keeps_order(void **state)
 	(void)state;
 	assert_non_null(changes);
 	kev_changes_keep_lost(changes, 1 << 20);
-	append_event(changes, "a", false);
-	append_event(changes, "b", true);
+	append_event(changes, "a");
+	append_event(changes, "b");
 	assert_int_equal(kev_changes_take(changes, NULL, 0, 0, &resync), 0);
 	assert_true(resync);
 	check_lost(changes, "ab", 0);
 	check_lost(changes, "", 0);
 	/* What the journal held is lost first, then what did not fit, then what comes until the reader hears
 	 * of it. */
-	append_event(changes, "c", false);
-	append_deletion(changes, "z");
+	append_event(changes, "c");
+	append_deletion(changes, "b");
 	append(changes, 1);
-	append_event(changes, "d", true);
-	append_event(changes, "e", false);
+	append_event(changes, "d");
+	append_event(changes, "e");
 	check(changes, 4, 1, 0, true);
-	append_event(changes, "f", false);
+	append_event(changes, "f");
 	check_lost(changes, "cde", 0);
 	kev_changes_lose(changes);
 	check(changes, 4, 1, 0, true);
 	check_lost(changes, "f", 0);
-	append_event(changes, "g", false);
+	append_event(changes, "g");
 	kev_changes_lose(changes);
 	kev_changes_destroy(changes);
 }
 
-static void test_take_lost_is_bounded(void **state)
+/* A journal that has lost everything, and keeps what only it has of so many events. */
+static struct kev_changes *create_lost(size_t events)
 {
 	struct kev_changes *changes = kev_changes_create(3);
 	struct kev_event *event = make_event("a");
 
-	(void)state;
 	assert_non_null(changes);
-	kev_changes_keep_lost(changes, 2 * kev_event_size(event));
+	kev_changes_keep_lost(changes, events * kev_event_size(event));
 	kev_event_unref(event);
-	append_event(changes, "a", false);
-	append_event(changes, "b", true);
-	append_event(changes, "c", true);
-	append_event(changes, "d", false);
-	append_event(changes, "e", true);
-	check_lost(changes, "bcde", 1);
+	return changes;
+}
+
+static void test_take_lost_is_bounded(void **state)
+{
+	struct kev_changes *changes = create_lost(2);
+
+	(void)state;
+	append_event(changes, "a");
+	append_event(changes, "b");
+	append_event(changes, "a");
+	append_event(changes, "b");
+	append_event(changes, "c");
+	append_event(changes, "b");
+	check_lost(changes, "babcb", 1);
 	kev_changes_destroy(changes);
 }
 
 /* What is deleted again is held by nobody else. */
 static void test_take_lost_is_bounded_where_events_are_deleted(void **state)
 {
-	struct kev_changes *changes = kev_changes_create(3);
-	struct kev_event *event = make_event("a");
+	struct kev_changes *changes = create_lost(2);
 
 	(void)state;
-	assert_non_null(changes);
-	kev_changes_keep_lost(changes, 2 * kev_event_size(event));
-	kev_event_unref(event);
 	for (char c = 'a'; c <= 'h'; c++) {
 		const char name[] = {c, '\0'};
 
-		append_event(changes, name, false);
+		append_event(changes, name);
 		append_deletion(changes, name);
 	}
 	check_lost(changes, "gh", 6);
 	kev_changes_destroy(changes);
 }
 
+/* The end of what came before costs nothing, however much it is: all that was seen since is kept. */
+static void test_take_lost_the_end_of_others(void **state)
+{
+	struct kev_changes *changes = create_lost(2);
+	bool resync = false;
+
+	(void)state;
+	for (char c = 'a'; c <= 'h'; c++)
+		append_event(changes, (const char[]){c, '\0'});
+	assert_int_equal(kev_changes_take(changes, NULL, 0, 0, &resync), 0);
+	check_lost(changes, "abcdefgh", 0);
+	kev_changes_lose(changes);
+	append_event(changes, "x");
+	for (char c = 'a'; c <= 'h'; c++)
+		append_deletion(changes, (const char[]){c, '\0'});
+	append_event(changes, "y");
+	append_event(changes, "x");
+	check_lost(changes, "xyx", 0);
+	kev_changes_destroy(changes);
+}
+
+/* An event that is gone, and back, counts once, and what is told of it: over many of them, too. */
+static void test_take_lost_is_bounded_where_events_are_gone(void **state)
+{
+	struct kev_changes *changes = create_lost(10);
+	struct kev_event *event = make_event("a");
+	size_t all = kev_event_size(event) + 2 * sizeof(struct kev_occurrence);
+	size_t fit = 10 * kev_event_size(event) / all, count;
+	struct kev_occurrence *lost;
+	uint64_t missing;
+
+	(void)state;
+	kev_event_unref(event);
+	for (int i = 0; i < 1000; i++) {
+		append_event(changes, "a");
+		append_gone(changes, "a", 1);
+		append_gone(changes, "a", 0);
+		append_deletion(changes, "a");
+	}
+	count = kev_changes_take_lost(changes, &lost, &missing);
+	assert_int_equal(count + missing, 3000);
+	assert_in_range(count, 3 * fit, 3 * fit + 2);
+	kev_occurrences_free(lost, count);
+	kev_changes_destroy(changes);
+}
+
 /* The order stays while the array is used again from its beginning. */
 static void test_take_lost_many(void **state)
 {
-	struct kev_changes *changes = kev_changes_create(3);
-	struct kev_event *event = make_event("a");
+	struct kev_changes *changes = create_lost(5);
 
 	(void)state;
-	assert_non_null(changes);
-	kev_changes_keep_lost(changes, 5 * kev_event_size(event));
-	kev_event_unref(event);
-	for (int i = 0; i < 5000; i++)
-		append_event(changes, (const char[]){(char)('a' + i % 26), '\0'}, true);
+	for (int i = 0; i < 5000; i++) {
+		append_event(changes, (const char[]){(char)('a' + i % 26), '\0'});
+		append_deletion(changes, (const char[]){(char)('a' + i % 26), '\0'});
+	}
 	check_lost(changes, "defgh", 4995);
 	kev_changes_destroy(changes);
 }
@@ -343,7 +416,7 @@ static void test_take_lost_nothing_is_kept_by_itself(void **state)
 
 	(void)state;
 	assert_non_null(changes);
-	append_event(changes, "a", false);
+	append_event(changes, "a");
 	check_lost(changes, "", 0);
 	kev_changes_destroy(changes);
 }
@@ -359,11 +432,13 @@ int main(void)
 		cmocka_unit_test(test_take_times_out),
 		cmocka_unit_test(test_take_waits_for_another_thread),
 		cmocka_unit_test(test_close_wakes_for_good),
-		cmocka_unit_test(test_take_lost_keeps_order),
-		cmocka_unit_test(test_take_lost_is_bounded),
-		cmocka_unit_test(test_take_lost_is_bounded_where_events_are_deleted),
-		cmocka_unit_test(test_take_lost_many),
-		cmocka_unit_test(test_take_lost_nothing_is_kept_by_itself),
+		cmocka_unit_test_teardown(test_take_lost_keeps_order, forget_held),
+		cmocka_unit_test_teardown(test_take_lost_is_bounded, forget_held),
+		cmocka_unit_test_teardown(test_take_lost_is_bounded_where_events_are_deleted, forget_held),
+		cmocka_unit_test_teardown(test_take_lost_the_end_of_others, forget_held),
+		cmocka_unit_test_teardown(test_take_lost_is_bounded_where_events_are_gone, forget_held),
+		cmocka_unit_test_teardown(test_take_lost_many, forget_held),
+		cmocka_unit_test_teardown(test_take_lost_nothing_is_kept_by_itself, forget_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
