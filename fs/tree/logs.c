@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "kevfs/base/defs.h"
 #include "kevfs/tree/control.h"
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/internal.h"
@@ -310,9 +311,20 @@ int kev_logs_append(struct kev_edit *edit, const struct kev_occurrence *occurren
 
 /* Rotating. */
 
+#define ROTATE_NS (KEV_LOGS_ROTATE_MS * KEV_NS_PER_MS)
+
 bool kev_logs_full(const struct kev_tree *tree)
 {
-	return tree->log_max && tree->log_live >= tree->log_max;
+	return tree->log_max && tree->log_live >= tree->log_max &&
+	       kev_clock_monotonic(tree->clock) + (KEV_LOGS_ROTATE_BURST - 1) * ROTATE_NS >= tree->rotate_at;
+}
+
+/* A rotation begins: the next ones are due that much later. */
+static void count_rotation(struct kev_tree *tree)
+{
+	int64_t now = kev_clock_monotonic(tree->clock);
+
+	tree->rotate_at = (now > tree->rotate_at ? now : tree->rotate_at) + ROTATE_NS;
 }
 
 static void stale_home(struct kev_tree *tree, struct kev_place home)
@@ -405,6 +417,7 @@ bool kev_logs_rotate(struct kev_tree *tree, struct kev_rotation *rotation)
 		rotation->begun = true;
 		tree->log_live = 0;
 		tree->rotations++;
+		count_rotation(tree);
 		tree->rotated = now > tree->rotated ? now : tree->rotated;
 		rotate(tree, &tree->log, tree_home(tree), &tree->control_mtime);
 	}

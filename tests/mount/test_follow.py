@@ -316,3 +316,15 @@ def test_the_last_line_before_a_rotation(fake, mount, scratch):
     found = numbers(out)
     # A tail that is kept waiting between its two looks loses a line, as it does to logrotate: on a busy machine one or the other.
     assert found == sorted(set(found)) and None not in found and len(found) >= 58, found
+
+
+def test_a_burst_with_small_logs(fake, mount):
+    """Each rotation waits for those who follow; the tree must not wait for one rotation a line."""
+    m = mount(fake, "log_max=1")
+    fake.create("default", event("first"))
+    assert wait_for(lambda: os.path.exists(m.path("default/events.log")))
+    count = Rotations(m)
+    with watched(count.watch):
+        fake.bulk([("create", "events", "default", event(f"burst-{i}")) for i in range(1000)])
+        assert wait_for(lambda: len(os.listdir(m.path(".kevfs/namespaces/default/events"))) == 1001, 5)
+    assert len(count) >= 1

@@ -151,6 +151,7 @@ struct kev_tree {
 	bool logged;       /**< the first sync is in the logs */
 	uint32_t rotations;
 	int64_t rotated;                   /**< the latest time at which they did */
+	int64_t rotate_at;                 /**< monotonic ns: when all of them were due */
 	uint64_t log_files;                /**< made so far */
 	LIST_HEAD(, kev_log_file) growing; /**< what has more than is published */
 	bool synced; /**< the first resync is complete: from now on membership changes have a moment */

@@ -42,6 +42,11 @@ int kev_logs_object_itself(void *item, void **out);
 int kev_logs_append(
 	struct kev_edit *edit, const struct kev_occurrence *occurrence, int64_t when) KEV_MUST_USE;
 
+/** However full the logs are, there is one rotation in so long, and in a burst so many: each makes the tree
+ * wait until those who follow have had time. */
+#define KEV_LOGS_ROTATE_MS 200
+#define KEV_LOGS_ROTATE_BURST 5
+
 /** Is it time to rotate? */
 bool kev_logs_full(const struct kev_tree *tree);
 

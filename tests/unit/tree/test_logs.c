@@ -510,6 +510,34 @@ static void test_rotate(void **state)
 	assert_log(world, "/shop/pods/db/.kevfs/events.log", "");
 }
 
+static void assert_rotations(struct world *world, unsigned expected)
+{
+	assert_int_equal(world->tree->rotations, expected);
+}
+
+/* Some at once, then one in so long, if anything is logged. */
+static void test_rotate_not_too_often(void **state)
+{
+	struct world *world = *state;
+
+	world_carry(world, NULL, NULL);
+	kev_tree_set_log_max(world->tree, 1);
+	for (unsigned i = 0; i < 100; i++)
+		put_live(world, "a", "one");
+	assert_rotations(world, 5);
+	world->now += WORLD_SECOND / 5 - 1;
+	put_live(world, "a", "two");
+	assert_rotations(world, 5);
+	world->now += 1;
+	put_live(world, "a", "three");
+	put_live(world, "a", "four");
+	assert_rotations(world, 6);
+	world->now += 100 * WORLD_SECOND;
+	for (unsigned i = 0; i < 100; i++)
+		put_live(world, "a", "five");
+	assert_rotations(world, 11);
+}
+
 /* @return where it stands; notes->count: nowhere */
 static size_t find_note(const struct notes *notes, enum kev_stale_kind kind, uint64_t node, const char *name)
 {
@@ -706,6 +734,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_publish_many, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_line_of_another_length, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_rotate_not_too_often, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_tells, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_many, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_the_end_of_an_object, setup, world_teardown),
