@@ -63,7 +63,7 @@ struct kev_object {
 	struct kev_resource *resource;
 	struct kev_object_events *events; /**< NULL until there was one, or its log was looked at */
 	int64_t mtime;  /**< of the newest revision ever; before the first one, the pod's creationTimestamp */
-	uint16_t known; /**< node numbers */
+	uint32_t known; /**< node numbers; of its log's files, too, any number of which may be open */
 	bool pod : 1;   /**< the store has the pod */
 	bool seen : 1;  /**< the pod was met by this resync */
 	bool shown : 1; /**< there */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kevfs/tree/internal.h"
+#include "kevfs/tree/object.h"
 
 #define NOW_SECOND (WORLD_NOW / WORLD_SECOND)
 
@@ -510,6 +511,33 @@ static void test_rotate(void **state)
 	assert_log(world, "/shop/pods/db/.kevfs/events.log", "");
 }
 
+/* Who keeps all files of a log open, rotation after rotation, holds what it tells of that often. */
+static void test_an_object_that_is_held_often(void **state)
+{
+	const int times = 1 << 16;
+	struct world *world = *state;
+	struct kev_object *object;
+	struct kev_entry entry;
+
+	world_carry(world, NULL, NULL);
+	put_live(world, "a", "one");
+	entry = world_find(world, "/shop/pods/web");
+	object = kev_inode_place(kev_inodes_find(world->tree->inodes, entry.node)).item;
+	for (int i = 0; i < times; i++)
+		kev_object_hold(object);
+	world_forget(world, entry.node);
+	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("a"));
+	world_carry(world, NULL, NULL);
+	/* It is kept: it comes back as the same thing. */
+	put_live(world, "a", "two");
+	entry = world_find(world, "/shop/pods/web");
+	assert_ptr_equal(kev_inode_place(kev_inodes_find(world->tree->inodes, entry.node)).item, object);
+	world_forget(world, entry.node);
+	assert_log(world, WEB_LOG, "one\ntwo\n");
+	for (int i = 0; i < times; i++)
+		kev_object_drop(object);
+}
+
 static void assert_rotations(struct world *world, unsigned expected)
 {
 	assert_int_equal(world->tree->rotations, expected);
@@ -734,6 +762,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_publish_many, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_line_of_another_length, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_an_object_that_is_held_often, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_not_too_often, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_tells, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_many, setup, world_teardown),
