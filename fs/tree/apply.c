@@ -448,7 +448,11 @@ static int log_all(struct run *run, const struct kev_occurrence *const *order, s
 		count_logged(run->tree, order[i]);
 		rotate_if_full(run);
 	}
-	run->tree->logged = true;
+	if (first) {
+		run->tree->logged = true;
+		run->tree->logged_at = run->edit.when;
+		run->tree->first_until = run->tree->rotations + 2;
+	}
 	unlock(run);
 	return result;
 }

@@ -382,6 +382,17 @@ static void regroup(struct kev_edit *edit, const struct spot *spot, struct kev_e
 			.membership = membership});
 }
 
+/* The tree has the revision no more. What the first sync brought, as far as it is still in the logs, these
+ * alone have from now on. */
+static void let_go(struct kev_tree *tree, struct kev_event *event)
+{
+	tree->usage.bytes -= kev_event_size(event);
+	tree->usage.nodes--;
+	if (tree->rotations < tree->first_until && kev_event_ctime(event) <= tree->logged_at)
+		tree->log_live += kev_event_compact_size(event);
+	kev_event_unref(event);
+}
+
 /* Everything is found and nothing can fail any more. */
 static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_event *event,
 	const struct owner *from, const struct owner *to, const struct kev_regroup *groups)
@@ -414,11 +425,9 @@ static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_ev
 	if (!old)
 		return;
 	kev_resource_names_release(tree->names, from->name);
-	tree->usage.bytes -= kev_event_size(old);
-	tree->usage.nodes--;
 	show_object(edit, from->object);
 	kev_object_reap(from->object);
-	kev_event_unref(old);
+	let_go(tree, old);
 }
 
 /* Make room for an event more. */
@@ -479,11 +488,9 @@ static int delete (struct kev_edit *edit, const struct spot *spot)
 	regroup(edit, spot, NULL, &groups, true);
 	remove_from_object(edit, owner.object, spot);
 	kev_resource_names_release(tree->names, owner.name);
-	tree->usage.bytes -= kev_event_size(event);
-	tree->usage.nodes--;
 	show_object(edit, owner.object);
 	kev_object_reap(owner.object);
-	kev_event_unref(event);
+	let_go(tree, event);
 	return 0;
 }
 

@@ -146,9 +146,11 @@ struct kev_tree {
 	struct kev_buf scratch; /**< an escaped name, while it is compared or given */
 	struct kev_tree_usage usage;
 	struct kev_log log;
-	uint64_t log_max;  /**< 0: no logs */
-	uint64_t log_live; /**< bytes of JSON logged since the last rotation */
-	bool logged;       /**< the first sync is in the logs */
+	uint64_t log_max;     /**< 0: no logs */
+	uint64_t log_live;    /**< bytes of JSON that only the logs have, since they rotated */
+	bool logged;          /**< the first sync is in the logs */
+	int64_t logged_at;    /**< since then; its revisions are older */
+	uint32_t first_until; /**< so many rotations take its revisions out of the logs again */
 	uint32_t rotations;
 	int64_t rotated;                   /**< the latest time at which they did */
 	int64_t rotate_at;                 /**< monotonic ns: when all of them were due */

@@ -44,8 +44,8 @@ void kev_tree_destroy(struct kev_tree *tree);
 
 /**
  * Let there be logs, before anything is in the tree. They rotate when so many bytes (of JSON) were appended
- * since they did last. What the first resync brought does not count as far as the tree shows it: it takes
- * next to no memory.
+ * since they did last. What the first resync brought does not count for as long as the tree shows it: until
+ * then it takes next to no memory.
  * @param max  0: no logs, as it is by itself
  */
 void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max);

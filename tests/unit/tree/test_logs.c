@@ -538,6 +538,34 @@ static void test_an_object_that_is_held_often(void **state)
 		kev_object_drop(object);
 }
 
+/* What the first sync brought counts from when only the logs have it, until they have not either. */
+static void test_rotate_what_the_first_sync_brought(void **state)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+	struct world *world = *state;
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(names); i++) {
+		const struct world_event event = {
+			.name = kev_str_c(names[i]), .message = kev_str_c(names[i])};
+
+		size = kev_event_compact_size(world_put(world, &event, KEV_ORIGIN_FIRST_SYNC));
+	}
+	world_carry(world, NULL, NULL);
+	kev_tree_set_log_max(world->tree, 2 * size);
+	assert_log(world, ROOT_LOG, "a\nb\nc\nd\ne\nf\n");
+	world->now += WORLD_SECOND;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(names); i++) {
+		kev_store_delete(world->store, KEV_STR("shop"), kev_str_c(names[i]));
+		world_carry(world, NULL, NULL);
+		assert_int_equal(world->tree->rotations, i < 4 ? (i + 1) / 2 : 2);
+		if (i == 1)
+			assert_log(world, ROOT_LOG ".1", "a\nb\nc\nd\ne\nf\n");
+	}
+	assert_false(world_has(world, ROOT_LOG ".1"));
+	assert_log(world, ROOT_LOG, "");
+}
+
 static void assert_rotations(struct world *world, unsigned expected)
 {
 	assert_int_equal(world->tree->rotations, expected);
@@ -763,6 +791,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_line_of_another_length, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_an_object_that_is_held_often, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_rotate_what_the_first_sync_brought, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_not_too_often, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_tells, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_many, setup, world_teardown),
