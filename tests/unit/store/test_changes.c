@@ -340,8 +340,8 @@ static void test_take_lost_is_bounded_where_events_are_deleted(void **state)
 	struct kev_changes *changes = create_lost(2);
 
 	(void)state;
-	for (char c = 'a'; c <= 'h'; c++) {
-		const char name[] = {c, '\0'};
+	for (int c = 'a'; c <= 'h'; c++) {
+		const char name[] = {(char)c, '\0'};
 
 		append_event(changes, name);
 		append_deletion(changes, name);
@@ -357,14 +357,14 @@ static void test_take_lost_the_end_of_others(void **state)
 	bool resync = false;
 
 	(void)state;
-	for (char c = 'a'; c <= 'h'; c++)
-		append_event(changes, (const char[]){c, '\0'});
+	for (int c = 'a'; c <= 'h'; c++)
+		append_event(changes, (const char[]){(char)c, '\0'});
 	assert_int_equal(kev_changes_take(changes, NULL, 0, 0, &resync), 0);
 	check_lost(changes, "abcdefgh", 0);
 	kev_changes_lose(changes);
 	append_event(changes, "x");
-	for (char c = 'a'; c <= 'h'; c++)
-		append_deletion(changes, (const char[]){c, '\0'});
+	for (int c = 'a'; c <= 'h'; c++)
+		append_deletion(changes, (const char[]){(char)c, '\0'});
 	append_event(changes, "y");
 	append_event(changes, "x");
 	check_lost(changes, "xyx", 0);
