@@ -207,7 +207,9 @@ static void carry(struct kev_notify *notify)
 		notify->resync = true;
 	for (size_t i = 0; i < count; i++)
 		kev_change_fini(&notify->batch[i]);
-	if (resync || notify->resync)
+	/* One that failed before may bring lines, too. */
+	resync = resync || notify->resync;
+	if (resync)
 		notify->resync = resync_tree(notify, send_stale) != 0;
 	notify->growing = notify->growing || count || resync;
 	publish(notify);
