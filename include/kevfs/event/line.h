@@ -15,10 +15,11 @@
  * often, source (component, or component/host), message: seven fields, each behind one space, so that the
  * message, the last, may hold spaces itself.
  *
- * Nothing in it moves a cursor or begins a line, and nothing is ambiguous: of foreign text, newline, tab and
- * carriage return become \n, \t, \r, other control characters, bidirectional controls and invalid UTF-8 \xNN
- * for each byte, and a backslash \\. A space within one of the first six fields is \x20; an empty field is
- * "-", and a field that is "-" itself, \x2d.
+ * Nothing in it moves a cursor, begins a line or a field, or reads like an escape: of foreign text, newline,
+ * tab and carriage return become \n, \t, \r, other control characters, bidirectional controls and invalid
+ * UTF-8 \xNN for each byte, and a backslash \\. A space within one of the first six fields is \x20; an empty
+ * field is "-", and a field that is "-" itself, \x2d. A slash stays as it is (a component may be called
+ * k8s.io/name): which of them are ours, only the JSON says.
  */
 
 /** Bytes of a field, or of the message, before they are escaped; what is longer is cut and ends in "...". */
