@@ -14,6 +14,9 @@
 /* What a view is named by is as long as a command line at most. */
 #define META_MAX (1U << 20)
 
+/* No clock is as far ahead; and marks that follow this one do not overflow. */
+#define MARK_MAX (INT64_MAX - 1000000000 * KEV_NS_PER_SEC)
+
 /*
  * A revision's row is written once, and later only its gone and superseded. id is the order of arrival. The
  * strings are blobs: they are the API's own and may hold any byte. superseded is 0 for the current revision
@@ -494,7 +497,9 @@ int kev_history_purge(struct kev_history *history, const struct kev_retain *limi
 	for (;;) {
 		struct past past;
 		int r = find_past(history, &past, error);
-		int64_t left = limits->age ? limits->age - (now - past.superseded) : INT64_MAX;
+		/* By a clock that was ahead, it has yet to come. */
+		int64_t age = now > past.superseded ? now - past.superseded : 0;
+		int64_t left = limits->age ? limits->age - age : INT64_MAX;
 
 		if (r)
 			return r;
@@ -678,13 +683,18 @@ static int restore(struct kev_statement *statement, struct kev_event **out)
 	return kev_event_restore(&parts, out);
 }
 
+static bool is_mark(int64_t time)
+{
+	return time >= 0 && time <= MARK_MAX;
+}
+
 static int visit_row(struct kev_statement *statement, kev_history_fn *visit, void *context, uint64_t *skipped)
 {
 	struct kev_history_revision revision = {
 		.gone = kev_statement_int(statement, 0), .superseded = kev_statement_int(statement, 1)};
 	int r = restore(statement, &revision.event);
 
-	if (r == -EINVAL || (!r && (revision.gone < 0 || revision.superseded < 0))) {
+	if (r == -EINVAL || (!r && !(is_mark(revision.gone) && is_mark(revision.superseded)))) {
 		kev_event_unref(revision.event);
 		(*skipped)++;
 		return 0;

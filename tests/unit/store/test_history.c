@@ -1,6 +1,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 
 #include "kevfs/store/history.h"
 
@@ -302,6 +303,36 @@ static void test_purge(void **state)
 	assert_string_equal(walked(disk, NULL), "x@6 ");
 }
 
+/* Times that no clock tells: the file is foreign. */
+static void test_marks_of_no_clock(void **state)
+{
+	const struct kev_history_query all = {.superseded_bytes = UINT64_MAX};
+	struct disk *disk = *state;
+	struct kev_buf out;
+	uint64_t skipped = 0;
+	sqlite3 *db;
+
+	begin(disk);
+	for (int i = 0; i < 3; i++)
+		append(disk, placed("a", "x", (char[]){(char)('1' + i), '\0'}, "one", NOON + i), NOON + i);
+	commit(disk);
+	assert_int_equal(sqlite3_open(in(disk->directory, "events.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				 "UPDATE revisions SET superseded = 9223372036854775807 WHERE id = 1;"
+				 "UPDATE revisions SET superseded = 9000000000000000000 WHERE id = 2;"
+				 "UPDATE revisions SET gone = 9223372036854775807 WHERE id = 3",
+				 NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_close(db);
+	assert_int_equal(
+		purge(disk, (struct kev_retain){.age = 36500LL * 86400 * S}, NOON, 10), 36500LL * 86400 * S);
+	kev_buf_init(&out, 100);
+	assert_int_equal(kev_history_walk(disk->history, &all, note, &out, &skipped, &disk->error), 0);
+	assert_int_equal(skipped, 3);
+	assert_int_equal(out.len, 0);
+	kev_buf_fini(&out);
+}
+
 /* What was purged takes no room for ever. */
 static void test_trim(void **state)
 {
@@ -596,6 +627,7 @@ int main(void)
 		TEST(test_rollback),
 		TEST(test_queries),
 		TEST(test_purge),
+		TEST(test_marks_of_no_clock),
 		TEST(test_trim),
 		TEST(test_compare),
 		TEST(test_kinds_and_completeness),
