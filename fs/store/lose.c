@@ -75,7 +75,7 @@ static struct kev_change remove_event_locked(
 
 /* The server no longer has what stands in the slot. @return it was taken out: the slot holds another now */
 static bool lose_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_table_slot *slot,
-	int64_t when, struct loss *loss)
+	struct kev_moment now, struct loss *loss)
 {
 	struct kev_event *event = slot->entry;
 
@@ -86,15 +86,15 @@ static bool lose_locked(struct kev_store *store, enum kev_scope_kind kind, struc
 		return true;
 	}
 	/* Without memory to retain it, it goes as if nothing were retained. */
-	if (!kev_retain_any(&store->retain) || kev_retained_add(&store->retained, event, when) != 0) {
-		loss->change = remove_event_locked(store, slot, when);
+	if (!kev_retain_any(&store->retain) || kev_retained_add(&store->retained, event, now) != 0) {
+		loss->change = remove_event_locked(store, slot, now.real);
 		return true;
 	}
 	loss->change = (struct kev_change){.kind = KEV_CHANGE_GONE,
 		.event = kev_event_ref(event),
 		.gone = kev_event_gone(event),
 		.object = object_state_locked(store, event),
-		.when = when};
+		.when = now.real};
 	return false;
 }
 
@@ -117,7 +117,7 @@ static void append_loss(
 
 static void delete_key(struct kev_store *store, enum kev_scope_kind kind, const struct key *key)
 {
-	int64_t now = kev_clock_realtime(store->clock);
+	struct kev_moment now = kev_moment_now(store->clock);
 	struct kev_table_slot *slot;
 	struct loss loss;
 	bool lost = false;
@@ -131,7 +131,7 @@ static void delete_key(struct kev_store *store, enum kev_scope_kind kind, const 
 	}
 	pthread_mutex_unlock(&store->lock);
 	if (lost)
-		append_loss(store, kind, &loss, now);
+		append_loss(store, kind, &loss, now.real);
 }
 
 void kev_store_delete(struct kev_store *store, struct kev_str namespace_, struct kev_str name)
@@ -167,7 +167,7 @@ uint32_t kev_store_relist_begin(struct kev_store *store)
 
 /* Lose at most SWEEP_BATCH entries that the relist did not see. @return how many */
 static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_,
-	uint32_t begun, int64_t when, size_t *position, struct loss losses[SWEEP_BATCH])
+	uint32_t begun, struct kev_moment now, size_t *position, struct loss losses[SWEEP_BATCH])
 {
 	struct kev_table_slot *slot;
 	size_t count = 0;
@@ -181,7 +181,7 @@ static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, st
 		key = kind == KEV_SCOPE_EVENTS ? event_key(slot->entry) : object_key(slot->entry);
 		if (namespace_.len && !kev_str_eq(key.namespace_, namespace_))
 			continue;
-		if (lose_locked(store, kind, slot, when, &losses[count++]))
+		if (lose_locked(store, kind, slot, now, &losses[count++]))
 			--*position;
 	}
 	return count;
@@ -195,13 +195,13 @@ void kev_store_relist_end(
 
 	/* In batches: the lock is not held while the journal is written. Nobody else writes meanwhile. */
 	do {
-		int64_t now = kev_clock_realtime(store->clock);
+		struct kev_moment now = kev_moment_now(store->clock);
 
 		pthread_mutex_lock(&store->lock);
 		count = sweep_locked(store, kind, namespace_, begun, now, &position, losses);
 		pthread_mutex_unlock(&store->lock);
 		for (size_t i = 0; i < count; i++)
-			append_loss(store, kind, &losses[i], now);
+			append_loss(store, kind, &losses[i], now.real);
 	} while (count == SWEEP_BATCH);
 	pthread_mutex_lock(&store->lock);
 	if (kind == KEV_SCOPE_PODS)
@@ -211,7 +211,7 @@ void kev_store_relist_end(
 }
 
 /* Delete at most SWEEP_BATCH events that were retained. @return how many */
-static size_t expire_locked(struct kev_store *store, int64_t now, struct loss losses[SWEEP_BATCH])
+static size_t expire_locked(struct kev_store *store, struct kev_moment now, struct loss losses[SWEEP_BATCH])
 {
 	struct kev_event *event;
 	size_t count = 0;
@@ -221,7 +221,8 @@ static size_t expire_locked(struct kev_store *store, int64_t now, struct loss lo
 
 		/* What is retained is in the table: it leaves both together. */
 		losses[count++].change = remove_event_locked(store,
-			kev_table_find(store->tables[KEV_SCOPE_EVENTS], hash_of(store, &key), &key), now);
+			kev_table_find(store->tables[KEV_SCOPE_EVENTS], hash_of(store, &key), &key),
+			now.real);
 	}
 	if (count)
 		kev_table_shrink(store->tables[KEV_SCOPE_EVENTS]);
@@ -235,14 +236,14 @@ int64_t kev_store_expire(struct kev_store *store)
 	size_t count;
 
 	do {
-		int64_t now = kev_clock_realtime(store->clock);
+		struct kev_moment now = kev_moment_now(store->clock);
 
 		pthread_mutex_lock(&store->lock);
 		count = expire_locked(store, now, losses);
 		wait = kev_retained_wait(&store->retained, &store->retain, now);
 		pthread_mutex_unlock(&store->lock);
 		for (size_t i = 0; i < count; i++)
-			append_loss(store, KEV_SCOPE_EVENTS, &losses[i], now);
+			append_loss(store, KEV_SCOPE_EVENTS, &losses[i], now.real);
 	} while (count == SWEEP_BATCH);
 	return wait;
 }

@@ -62,12 +62,13 @@ static int reserve(struct kev_retained *retained)
 	return 0;
 }
 
-int kev_retained_restore(struct kev_retained *retained, struct kev_event *event, int64_t gone)
+int kev_retained_restore(
+	struct kev_retained *retained, struct kev_event *event, int64_t gone, struct kev_moment now)
 {
 	if (reserve(retained) != 0)
 		return -ENOMEM;
 	retained->places[retained->first + retained->count++] =
-		(struct kev_retained_place){kev_event_ref(event), gone};
+		(struct kev_retained_place){kev_event_ref(event), gone, now.monotonic};
 	retained->live++;
 	retained->bytes += kev_event_size(event);
 	if (gone < retained->last)
@@ -78,10 +79,11 @@ int kev_retained_restore(struct kev_retained *retained, struct kev_event *event,
 	return 0;
 }
 
-int kev_retained_add(struct kev_retained *retained, struct kev_event *event, int64_t now)
+int kev_retained_add(struct kev_retained *retained, struct kev_event *event, struct kev_moment now)
 {
 	/* No mark twice: an event that went, came, and went again has two places, and one is empty. */
-	return kev_retained_restore(retained, event, now > retained->last ? now : retained->last + 1);
+	return kev_retained_restore(
+		retained, event, now.real > retained->last ? now.real : retained->last + 1, now);
 }
 
 void kev_retained_remove(struct kev_retained *retained, struct kev_event *event)
@@ -120,8 +122,16 @@ static const struct kev_retained_place *oldest(struct kev_retained *retained)
 	return NULL;
 }
 
+/* How long it has been gone, by the clock that says more. The first in the order is the oldest by both. */
+static int64_t age_of(const struct kev_retained_place *place, struct kev_moment now)
+{
+	int64_t by_mark = now.real - place->gone, here = now.monotonic - place->added;
+
+	return by_mark > here ? by_mark : here;
+}
+
 struct kev_event *kev_retained_overdue(
-	struct kev_retained *retained, const struct kev_retain *limits, int64_t now)
+	struct kev_retained *retained, const struct kev_retain *limits, struct kev_moment now)
 {
 	const struct kev_retained_place *place = oldest(retained);
 
@@ -129,18 +139,19 @@ struct kev_event *kev_retained_overdue(
 		return NULL;
 	if ((limits->count && retained->live > limits->count) ||
 		(limits->bytes && retained->bytes > limits->bytes) ||
-		(limits->age && now - place->gone >= limits->age))
+		(limits->age && age_of(place, now) >= limits->age))
 		return place->event;
 	return NULL;
 }
 
-int64_t kev_retained_wait(struct kev_retained *retained, const struct kev_retain *limits, int64_t now)
+int64_t kev_retained_wait(
+	struct kev_retained *retained, const struct kev_retain *limits, struct kev_moment now)
 {
 	const struct kev_retained_place *place = limits->age ? oldest(retained) : NULL;
 	int64_t age;
 
 	if (!place)
 		return INT64_MAX;
-	age = now - place->gone;
+	age = age_of(place, now);
 	return age < limits->age ? limits->age - age : 0;
 }

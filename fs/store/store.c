@@ -208,7 +208,8 @@ int kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_ori
 }
 
 /* @param gone  its event is set where it is to be marked. @return 0, or -ENOMEM with nothing changed */
-static int restore_locked(struct kev_store *store, struct kev_change *change, struct kev_change *gone)
+static int restore_locked(
+	struct kev_store *store, struct kev_change *change, struct kev_change *gone, struct kev_moment now)
 {
 	struct kev_table *table = store->tables[KEV_SCOPE_EVENTS];
 	const struct key key = event_key(change->event);
@@ -217,7 +218,7 @@ static int restore_locked(struct kev_store *store, struct kev_change *change, st
 
 	if (!slot && kev_table_reserve(table) != 0)
 		return -ENOMEM;
-	if (gone->gone && kev_retained_restore(&store->retained, change->event, gone->gone) != 0)
+	if (gone->gone && kev_retained_restore(&store->retained, change->event, gone->gone, now) != 0)
 		return -ENOMEM;
 	if (gone->gone)
 		gone->event = kev_event_ref(change->event);
@@ -227,14 +228,13 @@ static int restore_locked(struct kev_store *store, struct kev_change *change, st
 
 int kev_store_restore(struct kev_store *store, struct kev_event *event, int64_t gone)
 {
-	int64_t now = kev_clock_realtime(store->clock);
-	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = event, .when = now};
-	/* By a clock that was ahead. */
-	struct kev_change mark = {.kind = KEV_CHANGE_GONE, .gone = gone < now ? gone : now, .when = now};
+	struct kev_moment now = kev_moment_now(store->clock);
+	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = event, .when = now.real};
+	struct kev_change mark = {.kind = KEV_CHANGE_GONE, .gone = gone, .when = now.real};
 	int r;
 
 	pthread_mutex_lock(&store->lock);
-	r = restore_locked(store, &change, &mark);
+	r = restore_locked(store, &change, &mark, now);
 	pthread_mutex_unlock(&store->lock);
 	if (r) {
 		kev_event_unref(event);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kevfs/base/clock.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/event/event.h"
 
@@ -22,10 +23,25 @@ static inline bool kev_retain_any(const struct kev_retain *retain)
 	return retain->age || retain->bytes || retain->count;
 }
 
+/** A moment on both clocks, ns. */
+struct kev_moment {
+	int64_t real, monotonic;
+};
+
+static inline struct kev_moment kev_moment_now(const struct kev_clock *clock)
+{
+	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_monotonic(clock)};
+}
+
 /**
  * The events that are marked as gone (kev_event_gone), in the order in which they went. An event leaves this
  * order from its midst when it is there again: its place then stays, empty, for a while. Used by one thread
  * at a time; the caller's lock protects it.
+ *
+ * The wall clock may be wrong, and be set. Where a mark is in its future nobody knows which of the two is: by
+ * the marks, what went before the machine began in 1970 would be let go at once when that is mended; by the
+ * clock alone, one that was a year ahead for a moment would keep everything for a year. So the time that
+ * passed since the event was added counts too.
  */
 struct kev_retained {
 	struct kev_retained_place *places;
@@ -40,6 +56,7 @@ struct kev_retained {
 struct kev_retained_place {
 	struct kev_event *event; /**< a reference */
 	int64_t gone;            /**< its mark; where the event's differs, the place is empty */
+	int64_t added;           /**< monotonic ns */
 };
 
 void kev_retained_init(struct kev_retained *retained);
@@ -52,19 +69,22 @@ void kev_retained_fini(struct kev_retained *retained);
  * Takes a reference of its own.
  * @return 0, or -ENOMEM with nothing changed
  */
-int kev_retained_add(struct kev_retained *retained, struct kev_event *event, int64_t now) KEV_MUST_USE;
+int kev_retained_add(
+	struct kev_retained *retained, struct kev_event *event, struct kev_moment now) KEV_MUST_USE;
 
 /** The same for one that went at a known time, in any order: what an archive holds. */
-int kev_retained_restore(struct kev_retained *retained, struct kev_event *event, int64_t gone) KEV_MUST_USE;
+int kev_retained_restore(struct kev_retained *retained, struct kev_event *event, int64_t gone,
+	struct kev_moment now) KEV_MUST_USE;
 
 /** It is there again, has another revision, or ceases to be retained: take its mark away. */
 void kev_retained_remove(struct kev_retained *retained, struct kev_event *event);
 
 /** The one that went first, if a limit is passed. @return borrowed until it is removed, or NULL */
 struct kev_event *kev_retained_overdue(
-	struct kev_retained *retained, const struct kev_retain *limits, int64_t now);
+	struct kev_retained *retained, const struct kev_retain *limits, struct kev_moment now);
 
 /** @return ns from now until the next passes its age; INT64_MAX where none will */
-int64_t kev_retained_wait(struct kev_retained *retained, const struct kev_retain *limits, int64_t now);
+int64_t kev_retained_wait(
+	struct kev_retained *retained, const struct kev_retain *limits, struct kev_moment now);
 
 #endif

@@ -19,7 +19,7 @@
 
 /** A store whose clock a test moves. */
 struct world {
-	int64_t now;
+	int64_t now, set; /* set: by how much the wall clock was */
 	struct kev_clock clock;
 	struct kev_changes *changes;
 	struct kev_store *store;
@@ -30,12 +30,18 @@ static inline int64_t world_now(void *context)
 	return ((struct world *)context)->now;
 }
 
+static inline int64_t world_monotonic(void *context)
+{
+	return ((struct world *)context)->now - ((struct world *)context)->set;
+}
+
 static inline void world_init(struct world *world)
 {
 	bool resync;
 
 	world->now = NOON;
-	world->clock = (struct kev_clock){world_now, world_now, world};
+	world->set = 0;
+	world->clock = (struct kev_clock){world_now, world_monotonic, world};
 	world->changes = kev_changes_create(1000);
 	assert_non_null(world->changes);
 	kev_changes_take(world->changes, NULL, 0, 0, &resync);

@@ -2,6 +2,8 @@
 
 #include "kevfs/store/retained.h"
 
+#define DAY (86400 * S)
+
 static struct kev_event *events[200];
 
 static int set_up(void **state)
@@ -20,9 +22,15 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* By clocks that agree. */
+static struct kev_moment at(int64_t time)
+{
+	return (struct kev_moment){time, time - NOON + 7 * S};
+}
+
 static void add(struct kev_retained *retained, struct kev_event *e, int64_t now)
 {
-	assert_int_equal(kev_retained_add(retained, e, now), 0);
+	assert_int_equal(kev_retained_add(retained, e, at(now)), 0);
 }
 
 static void test_age(void **state)
@@ -32,19 +40,19 @@ static void test_age(void **state)
 
 	(void)state;
 	kev_retained_init(&retained);
-	assert_null(kev_retained_overdue(&retained, &hour, NOON));
-	assert_int_equal(kev_retained_wait(&retained, &hour, NOON), INT64_MAX);
+	assert_null(kev_retained_overdue(&retained, &hour, at(NOON)));
+	assert_int_equal(kev_retained_wait(&retained, &hour, at(NOON)), INT64_MAX);
 	add(&retained, events[0], NOON);
 	add(&retained, events[1], NOON + S);
 	assert_int_equal(kev_event_gone(events[0]), NOON);
-	assert_null(kev_retained_overdue(&retained, &hour, NOON + 3600 * S - 1));
-	assert_int_equal(kev_retained_wait(&retained, &hour, NOON + 3600 * S - 1), 1);
-	assert_ptr_equal(kev_retained_overdue(&retained, &hour, NOON + 3600 * S), events[0]);
-	assert_int_equal(kev_retained_wait(&retained, &hour, NOON + 3600 * S), 0);
+	assert_null(kev_retained_overdue(&retained, &hour, at(NOON + 3600 * S - 1)));
+	assert_int_equal(kev_retained_wait(&retained, &hour, at(NOON + 3600 * S - 1)), 1);
+	assert_ptr_equal(kev_retained_overdue(&retained, &hour, at(NOON + 3600 * S)), events[0]);
+	assert_int_equal(kev_retained_wait(&retained, &hour, at(NOON + 3600 * S)), 0);
 	kev_retained_remove(&retained, events[0]);
 	assert_int_equal(kev_event_gone(events[0]), 0);
-	assert_null(kev_retained_overdue(&retained, &hour, NOON + 3600 * S));
-	assert_ptr_equal(kev_retained_overdue(&retained, &hour, NOON + 3601 * S), events[1]);
+	assert_null(kev_retained_overdue(&retained, &hour, at(NOON + 3600 * S)));
+	assert_ptr_equal(kev_retained_overdue(&retained, &hour, at(NOON + 3601 * S)), events[1]);
 	kev_retained_fini(&retained);
 	assert_int_equal(kev_event_gone(events[1]), NOON + S);
 }
@@ -60,18 +68,18 @@ static void test_bytes_and_count(void **state)
 	kev_retained_init(&retained);
 	add(&retained, events[0], NOON);
 	add(&retained, events[1], NOON);
-	assert_null(kev_retained_overdue(&retained, &two, NOON));
-	assert_null(kev_retained_overdue(&retained, &bytes, NOON));
-	assert_ptr_equal(kev_retained_overdue(&retained, &one, NOON), events[0]);
+	assert_null(kev_retained_overdue(&retained, &two, at(NOON)));
+	assert_null(kev_retained_overdue(&retained, &bytes, at(NOON)));
+	assert_ptr_equal(kev_retained_overdue(&retained, &one, at(NOON)), events[0]);
 	add(&retained, events[2], NOON);
-	assert_ptr_equal(kev_retained_overdue(&retained, &two, NOON), events[0]);
-	assert_ptr_equal(kev_retained_overdue(&retained, &bytes, NOON), events[0]);
-	assert_int_equal(kev_retained_wait(&retained, &two, NOON), INT64_MAX);
+	assert_ptr_equal(kev_retained_overdue(&retained, &two, at(NOON)), events[0]);
+	assert_ptr_equal(kev_retained_overdue(&retained, &bytes, at(NOON)), events[0]);
+	assert_int_equal(kev_retained_wait(&retained, &two, at(NOON)), INT64_MAX);
 	/* Out of the midst. */
 	kev_retained_remove(&retained, events[1]);
 	assert_int_equal(retained.live, 2);
 	assert_int_equal(retained.bytes, size * 2);
-	assert_null(kev_retained_overdue(&retained, &two, NOON));
+	assert_null(kev_retained_overdue(&retained, &two, at(NOON)));
 	kev_retained_fini(&retained);
 }
 
@@ -91,8 +99,49 @@ static void test_marks_increase(void **state)
 	kev_retained_remove(&retained, events[0]);
 	add(&retained, events[0], NOON);
 	assert_int_equal(retained.live, 3);
-	assert_null(kev_retained_overdue(&retained, &none, NOON));
-	assert_ptr_equal(kev_retained_overdue(&retained, &(struct kev_retain){.count = 2}, NOON), events[1]);
+	assert_null(kev_retained_overdue(&retained, &none, at(NOON)));
+	assert_ptr_equal(
+		kev_retained_overdue(&retained, &(struct kev_retain){.count = 2}, at(NOON)), events[1]);
+	kev_retained_fini(&retained);
+}
+
+/* The clock was a year ahead when one went, and was set right: the others do not stay for a year. */
+static void test_clock_set_back(void **state)
+{
+	const struct kev_retain day = {.age = DAY};
+	struct kev_retained retained;
+	int64_t start = at(NOON).monotonic;
+
+	(void)state;
+	kev_retained_init(&retained);
+	assert_int_equal(
+		kev_retained_add(&retained, events[0], (struct kev_moment){NOON + 365 * DAY, start}), 0);
+	add(&retained, events[1], NOON + S);
+	assert_int_equal(kev_event_gone(events[1]), NOON + 365 * DAY + 1);
+	assert_null(kev_retained_overdue(&retained, &day, at(NOON + DAY - 1)));
+	assert_int_equal(kev_retained_wait(&retained, &day, at(NOON + DAY - 1)), 1);
+	assert_ptr_equal(kev_retained_overdue(&retained, &day, at(NOON + DAY)), events[0]);
+	kev_retained_remove(&retained, events[0]);
+	assert_null(kev_retained_overdue(&retained, &day, at(NOON + DAY)));
+	assert_ptr_equal(kev_retained_overdue(&retained, &day, at(NOON + DAY + S)), events[1]);
+	kev_retained_fini(&retained);
+}
+
+/* The machine began in 1970, and its clock was set right then. */
+static void test_clock_set_forward(void **state)
+{
+	const struct kev_retain day = {.age = DAY};
+	const struct kev_moment early = {5 * S, 5 * S};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	assert_int_equal(kev_retained_restore(&retained, events[0], NOON, early), 0);
+	assert_null(kev_retained_overdue(&retained, &day, early));
+	assert_int_equal(kev_retained_wait(&retained, &day, early), DAY);
+	assert_null(kev_retained_overdue(&retained, &day, (struct kev_moment){NOON + DAY - 1, 6 * S}));
+	assert_ptr_equal(
+		kev_retained_overdue(&retained, &day, (struct kev_moment){NOON + DAY, 6 * S}), events[0]);
 	kev_retained_fini(&retained);
 }
 
@@ -103,10 +152,10 @@ static void test_restore_in_any_order(void **state)
 
 	(void)state;
 	kev_retained_init(&retained);
-	assert_int_equal(kev_retained_restore(&retained, events[0], NOON + 3 * S), 0);
-	assert_int_equal(kev_retained_restore(&retained, events[1], NOON + 1 * S), 0);
-	assert_int_equal(kev_retained_restore(&retained, events[2], NOON + 2 * S), 0);
-	assert_ptr_equal(kev_retained_overdue(&retained, &two, NOON), events[1]);
+	assert_int_equal(kev_retained_restore(&retained, events[0], NOON + 3 * S, at(NOON)), 0);
+	assert_int_equal(kev_retained_restore(&retained, events[1], NOON + 1 * S, at(NOON)), 0);
+	assert_int_equal(kev_retained_restore(&retained, events[2], NOON + 2 * S, at(NOON)), 0);
+	assert_ptr_equal(kev_retained_overdue(&retained, &two, at(NOON)), events[1]);
 	assert_int_equal(kev_event_gone(events[1]), NOON + 1 * S);
 	add(&retained, events[3], NOON);
 	assert_int_equal(kev_event_gone(events[3]), NOON + 3 * S + 1);
@@ -126,7 +175,7 @@ static void test_room_is_bounded(void **state)
 		for (size_t i = 0; i < KEV_ARRAY_LEN(events); i++)
 			add(&retained, events[i], NOON + round * S);
 		assert_int_equal(retained.live, KEV_ARRAY_LEN(events));
-		assert_null(kev_retained_overdue(&retained, &all, NOON));
+		assert_null(kev_retained_overdue(&retained, &all, at(NOON)));
 		for (size_t i = 0; i < KEV_ARRAY_LEN(events); i += 1)
 			kev_retained_remove(&retained, events[i]);
 		most = retained.room > most ? retained.room : most;
@@ -146,6 +195,8 @@ int main(void)
 		TEST(test_age),
 		TEST(test_bytes_and_count),
 		TEST(test_marks_increase),
+		TEST(test_clock_set_back),
+		TEST(test_clock_set_forward),
 		TEST(test_restore_in_any_order),
 		TEST(test_room_is_bounded),
 	};
