@@ -5,6 +5,7 @@
  * kernel.
  */
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -206,6 +207,39 @@ static int resolve_mountpoint(struct app *app, struct kev_error *error)
 	return r;
 }
 
+/* The path without links; where it is still to be made, that of what it lies in. @return new, or NULL */
+static char *find_real(const char *path)
+{
+	char *real = realpath(path, NULL), *parent;
+
+	if (real || errno != ENOENT)
+		return real;
+	parent = strdup(path);
+	if (parent)
+		real = realpath(dirname(parent), NULL);
+	free(parent);
+	return real;
+}
+
+static int resolve_state(struct app *app, struct kev_error *error)
+{
+	size_t len = strlen(app->mountpoint);
+	char *real;
+	int r = 0;
+
+	app->state = make_absolute(app->options.state);
+	if (!app->state)
+		return -ENOMEM;
+	real = find_real(app->state);
+	/* The mount would cover it: nobody could look into it, nor kevfs see that it is still there. */
+	if (real && strncmp(real, app->mountpoint, len) == 0 && (real[len] == '/' || real[len] == '\0')) {
+		kev_error_set(error, "-o state: %s lies in the mountpoint", app->options.state);
+		r = -EINVAL;
+	}
+	free(real);
+	return r;
+}
+
 _Static_assert(KEV_OPTIONS_REPLAY_ONE == KEV_REPLAY_SPEED_ONE, "one unit for -o replay and what plays");
 
 static int create_replay(struct app *app, struct kev_error *error)
@@ -368,8 +402,8 @@ static int run(struct app *app, struct kev_error *error)
 	r = resolve_source(app, error);
 	if (!r)
 		r = resolve_mountpoint(app, error);
-	if (!r && app->options.state && !(app->state = make_absolute(app->options.state)))
-		r = -ENOMEM;
+	if (!r && app->options.state)
+		r = resolve_state(app, error);
 	if (r)
 		return r;
 	if (app->cluster && kev_cluster_config_withholds_credential(app->cluster))

@@ -185,6 +185,16 @@ int kev_database_query(struct kev_database *database, const char *sql, int64_t *
 	return 0;
 }
 
+int kev_database_check_place(struct kev_database *database, struct kev_error *error)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(database->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+		return 0;
+	kev_error_set(error, "%s is deleted, moved or covered", database->path);
+	return -EIO;
+}
+
 bool kev_database_in_transaction(const struct kev_database *database)
 {
 	return !sqlite3_get_autocommit(database->db);

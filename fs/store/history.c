@@ -264,8 +264,10 @@ int kev_history_begin(struct kev_history *history, struct kev_error *error)
 
 int kev_history_commit(struct kev_history *history, struct kev_error *error)
 {
-	int r = finish(history, COMMIT, error);
+	int r = kev_database_check_place(history->database, error);
 
+	if (!r)
+		r = finish(history, COMMIT, error);
 	if (!r)
 		history->committed = history->counts;
 	return r;

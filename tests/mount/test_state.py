@@ -188,6 +188,9 @@ def test_refusals(fake, mount, scratch, start_fake):
     refused(["the server"], f"state={state}", server=start_fake())
     refused(["-o state is for API servers"], f"state={state}", source="file:/dev/null")
     refused(["No such file"], f"state={scratch}/no/such")
+    for inside in ("", "/", "/state"):
+        (scratch / "mountpoint").mkdir(exist_ok=True)
+        refused(["lies in the mountpoint"], f"state={scratch}/mountpoint{inside}", directory=scratch / "mountpoint")
     (scratch / "file").write_text("x")
     refused(["ot a directory"], f"state={scratch}/file")
     damaged = scratch / "damaged"
@@ -223,6 +226,22 @@ def test_a_full_disk(fake, mount, scratch):
         assert len(rows) == 3001 and check == "ok"
     finally:
         subprocess.run(["umount", "-l", state], check=True)
+
+
+def test_the_directory_is_removed(fake, mount, scratch):
+    """What is written into a file that has no name any more is not called safe."""
+    fake.create("default", event("one"))
+    m = mount(fake, f"state={scratch}/state")
+    assert wait_for(lambda: history(m)["acknowledged"] == 1)
+    (scratch / "state").rename(scratch / "aside")
+    fake.create("default", event("two"))
+    assert wait_for(lambda: history(m)["failing"])
+    assert history(m)["acknowledged"] == 1 and "moved" in history(m)["last_error"]
+    assert names(m) == ["one", "two"]
+    # When it is back, what was missed is made up for.
+    (scratch / "aside").rename(scratch / "state")
+    assert wait_for(lambda: history(m)["acknowledged"] == 2, 20)
+    assert not history(m)["failing"]
 
 
 class Load:

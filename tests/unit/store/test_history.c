@@ -333,6 +333,28 @@ static void test_marks_of_no_clock(void **state)
 	kev_buf_fini(&out);
 }
 
+/* What is written where nobody finds it again is not said to be safe. */
+static void test_directory_was_removed(void **state)
+{
+	struct disk *disk = *state;
+
+	begin(disk);
+	append(disk, placed("a", "x", "1", "one", NOON), NOON);
+	commit(disk);
+	remove_tree(disk->directory);
+	begin(disk);
+	append(disk, placed("a", "x", "2", "one", NOON + 1), NOON + 1);
+	assert_int_equal(kev_history_commit(disk->history, &disk->error), -EIO);
+	assert_non_null(strstr(disk->error.text, "is deleted, moved or covered"));
+	kev_history_rollback(disk->history);
+	/* Another one may begin there. */
+	reopen(disk);
+	assert_string_equal(walked(disk, NULL), "");
+	begin(disk);
+	append(disk, placed("a", "x", "3", "one", NOON + 2), NOON + 2);
+	commit(disk);
+}
+
 /* What was purged takes no room for ever. */
 static void test_trim(void **state)
 {
@@ -628,6 +650,7 @@ int main(void)
 		TEST(test_queries),
 		TEST(test_purge),
 		TEST(test_marks_of_no_clock),
+		TEST(test_directory_was_removed),
 		TEST(test_trim),
 		TEST(test_compare),
 		TEST(test_kinds_and_completeness),
