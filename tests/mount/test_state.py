@@ -203,7 +203,11 @@ def test_refusals(fake, mount, scratch, start_fake):
     with sqlite3.connect(state / "events.db") as db:
         db.execute("PRAGMA user_version = 1")
     assert os.stat(state / "events.db").st_mode & 0o777 == 0o600 and os.stat(state).st_mode & 0o777 == 0o700
-    mount(fake, f"state={state}")
+    mount(fake, f"state={state}").close()
+    # The same view, said in another order.
+    mount(fake, f"state={scratch}/two", "namespace=default", "namespace=kube-system").close()
+    mount(fake, f"state={scratch}/two", "namespace=kube-system", "namespace=default").close()
+    refused(["the namespaces", "default,kube-system"], f"state={scratch}/two", "namespace=default")
 
 
 def test_a_full_disk(fake, mount, scratch):
