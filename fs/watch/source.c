@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,10 @@
 #include "kevfs/watch/unpack.h"
 
 #define CHUNK (256U << 10)
+
+/* So much of what makes no sense is unpacked to see whether the file is damaged: what is packed well may be a
+ * million times as much. */
+#define BLAME_MAX (1ULL << 30)
 
 struct kev_source {
 	int fd;
@@ -233,10 +238,13 @@ enum kev_form kev_source_form(const struct kev_source *source)
 static int blame(struct kev_source *source, int r, struct kev_error *error)
 {
 	struct kev_error why = {""};
+	uint64_t unpacked = 0;
 	int broken = 0;
 
-	while (!broken && source->len > 0)
+	while (!broken && source->len > 0 && unpacked < BLAME_MAX) {
 		broken = fill(source, &why);
+		unpacked += source->len;
+	}
 	if (!broken)
 		return r;
 	if (error)

@@ -156,6 +156,15 @@ def test_compressed_nonsense(refused, scratch, form):  # noqa: F811
         one_line(refused(source=f"file:{scratch}/bad"), f"{scratch}/bad: ", words)
 
 
+def test_compressed_without_end(refused, scratch):  # noqa: F811
+    """100 GiB of nothing, in 4 MB: that it is no dump is said without all of it."""
+    one = subprocess.run("head -c 1G /dev/zero | zstd -q -1", shell=True, stdout=subprocess.PIPE, check=True).stdout
+    (scratch / "bad").write_bytes(one * 100)
+    begun = time.monotonic()
+    one_line(refused(source=f"file:{scratch}/bad"), f"{scratch}/bad: ", "expected '{'")
+    assert time.monotonic() - begun < 5
+
+
 def test_windows_that_are_too_large(refused, scratch):  # noqa: F811
     for tool in (["xz", "--lzma2=dict=512MiB"], ["zstd", "-q", "--ultra", "-22", "--long=31"]):
         (scratch / "large").write_bytes(pack(single("a", 1), *tool))
