@@ -265,6 +265,27 @@ static int lock_directory(
 	return r;
 }
 
+/* With its name on the disk: SQLite sees to those of the files in it. */
+static int make_directory(const char *directory, struct kev_error *error)
+{
+	char *path = NULL;
+	int fd, r = 0;
+
+	if (mkdir(directory, 0700) < 0)
+		return errno == EEXIST ? 0 : fail_system(directory, error);
+	if (asprintf(&path, "%s/..", directory) < 0)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* What cannot be read can hold a directory all the same; and some filesystems have nothing to sync.
+	 */
+	if (fd >= 0 && fsync(fd) < 0 && errno != EINVAL)
+		r = fail_system(path, error);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return r;
+}
+
 /* SQLite would make it readable for others, too. */
 static int make_file(const char *path, struct kev_error *error)
 {
@@ -395,11 +416,10 @@ static int set_journal(struct kev_database *database, struct kev_error *error)
 static int open_all(struct kev_database *database, const char *directory,
 	const struct kev_database_kind *kind, int patience_ms, struct kev_error *error)
 {
-	int r;
+	int r = make_directory(directory, error);
 
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-		return fail_system(directory, error);
-	r = lock_directory(database, directory, patience_ms, error);
+	if (!r)
+		r = lock_directory(database, directory, patience_ms, error);
 	if (!r)
 		r = make_file(database->path, error);
 	if (!r)
