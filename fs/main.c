@@ -339,6 +339,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	/* With something to show, the server may take its time. */
 	app->loaded = app->archive && kev_archive_complete(app->archive);
 	feed.patient = app->options.delay_sync || app->loaded;
+	feed.shown = app->loaded;
 	if (isatty(STDERR_FILENO) && !feed.patient)
 		feed.progress = on_progress;
 	if (app->cluster)

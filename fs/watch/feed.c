@@ -181,6 +181,8 @@ static int set_up(struct kev_feed *feed, struct kev_error *error)
 	feed->intake = kev_intake_create(feed->config.store, on_unknown_kind, feed);
 	if (!feed->kinds || !feed->intake)
 		return -ENOMEM;
+	if (feed->config.shown)
+		kev_intake_go_live(feed->intake);
 	return add_watchers(feed, error);
 }
 

@@ -14,6 +14,7 @@ import pytest
 from conftest import available
 from events import event
 from servers import Real, wait_for
+from test_tree import define_gadgets
 
 ACKNOWLEDGED = re.compile(r"history: (\d+) revisions acknowledged, the last one is (\d+)")
 
@@ -139,6 +140,24 @@ def test_a_first_sync_that_was_never_complete(fake, mount, scratch):
     assert len(m.files()) == 12000
 
 
+def test_what_the_first_sync_brings_is_new(fake, mount, scratch):
+    """The tree was shown before: what comes then has a later ctime than any moment at which it was not there. tar -g and find -newerct
+    would miss it."""
+    fake.create("default", event("one"))
+    m = mount(fake, f"state={scratch}/state")
+    assert wait_for(lambda: history(m)["acknowledged"] == 1)
+    m.close()
+    fake.order("outage", seconds=0)
+    fake.bulk([("create", "events", "default", event("two"))])
+    m = mount(fake, f"state={scratch}/state")
+    time.sleep(1.5)
+    assert names(m) == ["one"]
+    looked = time.time_ns()
+    fake.order("recover")
+    assert wait_for(lambda: names(m) == ["one", "two"], 20)
+    assert os.stat(m.path("default/events/two")).st_ctime_ns > looked
+
+
 def test_kinds_are_remembered(fake, mount, scratch):
     """A custom kind's events stand where they stood, although nobody can be asked."""
     fake.create("default", event("cert", kind="Certificate", about="tls", api_version="cert-manager.io/v1"))
@@ -148,6 +167,21 @@ def test_kinds_are_remembered(fake, mount, scratch):
     fake.order("outage", seconds=0)
     m = mount(fake, f"state={scratch}/state")
     assert [p for p in m.tree() if "tls" in p] == [p for p in before if "tls" in p] != []
+
+
+def test_a_kind_that_came_meanwhile(fake, mount, scratch):
+    """It stands where it belongs from the first moment, although events come sooner than what says what they are about."""
+    fake.create("default", event("one"))
+    m = mount(fake, f"state={scratch}/state")
+    m.close()
+    define_gadgets(fake)
+    fake.create("default", event("g", kind="Gadget", about="g", api_version="example.com/v1"))
+    with fake.fault("stall", verb="discovery") as fault:
+        m = mount(fake, f"state={scratch}/state")
+        time.sleep(1)
+        assert fault.acted() and names(m) == ["one"]
+    assert wait_for(lambda: names(m) == ["g", "one"])
+    assert m.members("default") == ["gadgets.example.com", "pods"]
 
 
 def test_retain_is_a_day_and_expires(fake, mount, scratch):

@@ -27,6 +27,9 @@ struct kev_feed_config {
 	const char *const *namespaces;            /**< only these, NULL-terminated and borrowed; NULL: all */
 	const char *field_selector;               /**< of events, or NULL; borrowed */
 	int sync_timeout;                         /**< seconds without a byte, during the first sync */
+	/** What the store holds is shown already: what the first sync brings is as new as what the watches
+	 * do, and has later ctimes than all that was shown. */
+	bool shown;
 	bool patient; /**< delay_sync: failures of the first sync are retried for ever */
 	void (*progress)(void *context, const struct kev_feed_progress *progress); /**< may be NULL */
 	/** The first sync is complete (result 0), or has failed for good (not where patient). Exactly once,
