@@ -28,7 +28,7 @@ SEES = {
 FOREIGN = [
     (r"curl/.*", [r"fs/cluster/(http|connection)\.c", r"include/kevfs/cluster/connection\.h"]),
     (r"jansson\.h", [r"(fs|include/kevfs)/cluster/(answer|discovery|status)\.[ch]", r"tests/.*"]),
-    (r"sqlite3\.h", [r"fs/store/database\.c", r"tests/unit/store/test_archive\.c"]),
+    (r"sqlite3\.h", [r"fs/store/database\.c", r"tests/unit/store/test_(archive|history)\.c"]),
     (r"yaml\.h", [r"fs/cluster/(kubeconfig|document)\.c"]),
     (r"openssl/.*", [r"fs/cluster/.*\.c", r"fs/base/hash\.c", r"tests/unit/(base|cluster)/.*"]),
     (r"(zlib|lzma|zstd|zstd_errors|bzlib)\.h", [r"fs/watch/codec\.c"]),

@@ -11,8 +11,9 @@
 #include "kevfs/base/log.h"
 #include "kevfs/store/changes.h"
 
-/* The journal. What it holds is mostly in the store as well, so it costs little memory. */
+/* The journal. What it holds is mostly in the store as well; what is not takes so much memory at most. */
 #define JOURNAL_MAX 65536
+#define JOURNAL_BYTES_MAX (256ULL << 20)
 
 /* What is committed at once: so many changes, or those of so long. */
 #define BATCH_MAX 4096
@@ -84,6 +85,7 @@ int kev_archive_open(
 		kev_archive_destroy(archive);
 		return r;
 	}
+	kev_changes_limit_bytes(archive->changes, JOURNAL_BYTES_MAX);
 	archive->complete = kev_history_complete(archive->history);
 	*out = archive;
 	return 0;

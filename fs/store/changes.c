@@ -26,6 +26,7 @@ struct kev_changes {
 	size_t max;
 	size_t first; /* the oldest one's place */
 	size_t count;
+	uint64_t bytes, bytes_max; /* of revisions that went: here only, they are still in memory */
 	struct lost lost;
 	bool resync;   /* changes were lost: nothing is kept until the reader has heard of it */
 	bool finished; /* nothing is to be waited for */
@@ -69,6 +70,7 @@ struct kev_changes *kev_changes_create(size_t max)
 		return NULL;
 	}
 	changes->max = max;
+	changes->bytes_max = UINT64_MAX;
 	changes->resync = true;
 	pthread_mutex_init(&changes->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -198,6 +200,12 @@ static void keep(struct lost *lost, const struct kev_change *change)
 		drop_first_lost(lost);
 }
 
+/* How much memory a change holds that nobody else does. */
+static uint64_t held_by(const struct kev_change *change)
+{
+	return change->old ? kev_event_size(change->old) : 0;
+}
+
 static void drop_locked(struct kev_changes *changes)
 {
 	for (size_t i = 0; i < changes->count; i++) {
@@ -208,6 +216,7 @@ static void drop_locked(struct kev_changes *changes)
 	}
 	changes->first = 0;
 	changes->count = 0;
+	changes->bytes = 0;
 }
 
 void kev_changes_destroy(struct kev_changes *changes)
@@ -238,9 +247,11 @@ void kev_changes_append(struct kev_changes *changes, struct kev_change *change)
 	bool kept = false;
 
 	pthread_mutex_lock(&changes->lock);
-	if (!changes->resync && changes->count == changes->max)
+	if (!changes->resync &&
+		(changes->count == changes->max || held_by(change) > changes->bytes_max - changes->bytes))
 		lose_locked(changes);
 	if (!changes->resync) {
+		changes->bytes += held_by(change);
 		changes->ring[(changes->first + changes->count) % changes->max] = *change;
 		kept = true;
 		/* A reader that is behind does not wait. */
@@ -301,11 +312,17 @@ size_t kev_changes_take(
 	}
 	for (; taken < max && changes->count > 0 && !changes->closed; taken++) {
 		out[taken] = changes->ring[changes->first];
+		changes->bytes -= held_by(&out[taken]);
 		changes->first = (changes->first + 1) % changes->max;
 		changes->count--;
 	}
 	pthread_mutex_unlock(&changes->lock);
 	return taken;
+}
+
+void kev_changes_limit_bytes(struct kev_changes *changes, uint64_t max)
+{
+	changes->bytes_max = max;
 }
 
 void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max)

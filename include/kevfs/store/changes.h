@@ -67,6 +67,12 @@ struct kev_changes;
 struct kev_changes *kev_changes_create(size_t max);
 void kev_changes_destroy(struct kev_changes *changes);
 
+/**
+ * It is also full with so many bytes of revisions that were replaced or deleted: those nobody else holds.
+ * Call it before anything is appended; by itself only the number counts.
+ */
+void kev_changes_limit_bytes(struct kev_changes *changes, uint64_t max);
+
 /** Append one change. Takes what it owns (on overflow, or without memory, too: the reader is then told to
  * resync). */
 void kev_changes_append(struct kev_changes *changes, struct kev_change *change /* taken */);

@@ -50,8 +50,8 @@ int kev_database_run(struct kev_database *database, const char *sql, struct kev_
 int kev_database_query(
 	struct kev_database *database, const char *sql, int64_t *out, struct kev_error *error) KEV_MUST_USE;
 
-/** Is the file still where it was opened? What is written to one that was deleted, or moved away, nobody finds
- * again. @return 0 or -EIO */
+/** Is the file still where it was opened? What is written to one that was deleted, or moved away, nobody
+ * finds again. @return 0 or -EIO */
 int kev_database_check_place(struct kev_database *database, struct kev_error *error) KEV_MUST_USE;
 
 /** Is a transaction under way? SQLite ends it by itself after some errors. */

@@ -275,6 +275,46 @@ static void check_lost(struct kev_changes *changes, const char *names, uint64_t 
 	kev_occurrences_free(lost, count);
 }
 
+/* Take what there is. @return how many; -1: a resync */
+static int take_all(struct kev_changes *changes)
+{
+	struct kev_change out[8];
+	bool resync = false;
+	size_t count = kev_changes_take(changes, out, KEV_ARRAY_LEN(out), 0, &resync);
+
+	for (size_t i = 0; i < count; i++)
+		kev_change_fini(&out[i]);
+	return resync ? -1 : (int)count;
+}
+
+/* What is replaced is in memory for the journal alone; what is new is the store's as well. */
+static void test_append_is_bounded_by_bytes(void **state)
+{
+	struct kev_event *event = make_event("a");
+	struct kev_changes *changes = create(100);
+
+	(void)state;
+	kev_changes_limit_bytes(changes, 2 * kev_event_size(event));
+	append_event(changes, "a");
+	append_event(changes, "a");
+	append_event(changes, "b");
+	append_event(changes, "b");
+	assert_int_equal(take_all(changes), 4);
+	/* What was taken does not count. */
+	append_event(changes, "a");
+	append_deletion(changes, "b");
+	assert_int_equal(take_all(changes), 2);
+	append_event(changes, "a");
+	append_event(changes, "a");
+	append_event(changes, "a");
+	assert_int_equal(take_all(changes), -1);
+	append_event(changes, "a");
+	append_event(changes, "a");
+	assert_int_equal(take_all(changes), 2);
+	kev_changes_destroy(changes);
+	kev_event_unref(event);
+}
+
 static void test_take_lost_keeps_order(void **state)
 {
 	struct kev_changes *changes = kev_changes_create(3);
@@ -432,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_take_times_out),
 		cmocka_unit_test(test_take_waits_for_another_thread),
 		cmocka_unit_test(test_close_wakes_for_good),
+		cmocka_unit_test_teardown(test_append_is_bounded_by_bytes, forget_held),
 		cmocka_unit_test_teardown(test_take_lost_keeps_order, forget_held),
 		cmocka_unit_test_teardown(test_take_lost_is_bounded, forget_held),
 		cmocka_unit_test_teardown(test_take_lost_is_bounded_where_events_are_deleted, forget_held),
