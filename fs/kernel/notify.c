@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "kevfs/base/defs.h"
 #include "kevfs/base/log.h"
+#include "kevfs/base/thread.h"
 
 /* Changes carried over at once. */
 #define BATCH 256
@@ -240,15 +240,10 @@ struct kev_notify *kev_notify_create(const struct kev_notify_config *config)
 
 int kev_notify_start(struct kev_notify *notify)
 {
-	sigset_t all, old;
-	int r;
+	int r = kev_thread_start(&notify->thread, run, notify);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&notify->thread, NULL, run, notify);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	notify->started = r == 0;
-	return -r;
+	return r;
 }
 
 void kev_notify_synced(struct kev_notify *notify)

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "kevfs/base/log.h"
+#include "kevfs/base/thread.h"
 #include "kevfs/store/changes.h"
 
 /* The journal. What it holds is mostly in the store as well; what is not takes so much memory at most. */
@@ -65,7 +65,6 @@ int kev_archive_open(
 	const struct kev_archive_config *config, struct kev_archive **out, struct kev_error *error)
 {
 	struct kev_archive *archive = calloc(1, sizeof(*archive));
-	pthread_condattr_t attr;
 	int r;
 
 	if (!archive)
@@ -73,10 +72,7 @@ int kev_archive_open(
 	archive->config = *config;
 	atomic_init(&archive->synced, false);
 	pthread_mutex_init(&archive->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&archive->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	kev_thread_cond_init(&archive->cond);
 	archive->changes = kev_changes_create(JOURNAL_MAX);
 	r = archive->changes ? kev_history_open(config->directory, &config->view, PATIENCE_MS,
 				       &archive->history, error)
@@ -165,16 +161,9 @@ static bool is_stopping(struct kev_archive *archive)
 /* Sleep, but not when it is to end. */
 static void pause_ms(struct kev_archive *archive, int ms)
 {
-	struct timespec until;
+	const struct timespec until = kev_thread_deadline(ms * KEV_NS_PER_MS);
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * KEV_NS_PER_MS;
-	if (until.tv_nsec >= KEV_NS_PER_SEC) {
-		until.tv_nsec -= KEV_NS_PER_SEC;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&archive->lock);
 	while (!archive->stopping && r == 0)
 		r = pthread_cond_timedwait(&archive->cond, &archive->lock, &until);
@@ -446,18 +435,14 @@ static void *run(void *context)
 int kev_archive_start(struct kev_archive *archive)
 {
 	bool resync;
-	sigset_t all, old;
 	int r;
 
 	/* The store holds what was loaded. */
 	kev_changes_take(archive->changes, NULL, 0, 0, &resync);
 	kev_store_set_history(archive->config.store, archive->changes);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&archive->thread, NULL, run, archive);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = kev_thread_start(&archive->thread, run, archive);
 	archive->started = r == 0;
-	return -r;
+	return r;
 }
 
 void kev_archive_synced(struct kev_archive *archive)

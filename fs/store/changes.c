@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "kevfs/base/defs.h"
+#include "kevfs/base/thread.h"
 #include "kevfs/store/table.h"
 
 /* What is kept for the logs of changes that were lost. */
@@ -59,7 +60,6 @@ void kev_change_fini(struct kev_change *change)
 struct kev_changes *kev_changes_create(size_t max)
 {
 	struct kev_changes *changes = calloc(1, sizeof(*changes));
-	pthread_condattr_t attr;
 
 	if (!changes)
 		return NULL;
@@ -73,11 +73,7 @@ struct kev_changes *kev_changes_create(size_t max)
 	changes->bytes_max = UINT64_MAX;
 	changes->resync = true;
 	pthread_mutex_init(&changes->lock, NULL);
-	pthread_condattr_init(&attr);
-	/* A stepping wall clock must not lengthen a wait. */
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&changes->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	kev_thread_cond_init(&changes->cond);
 	return changes;
 }
 
@@ -280,24 +276,11 @@ static bool wait_locked(struct kev_changes *changes, const struct timespec *unti
 	return pthread_cond_timedwait(&changes->cond, &changes->lock, until) != ETIMEDOUT;
 }
 
-static struct timespec deadline(int timeout_ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * KEV_NS_PER_MS;
-	if (until.tv_nsec >= KEV_NS_PER_SEC) {
-		until.tv_nsec -= KEV_NS_PER_SEC;
-		until.tv_sec++;
-	}
-	return until;
-}
-
 size_t kev_changes_take(
 	struct kev_changes *changes, struct kev_change *out, size_t max, int timeout_ms, bool *resync)
 {
-	struct timespec until = timeout_ms > 0 ? deadline(timeout_ms) : (struct timespec){0, 0};
+	struct timespec until =
+		timeout_ms > 0 ? kev_thread_deadline(timeout_ms * KEV_NS_PER_MS) : (struct timespec){0, 0};
 	size_t taken = 0;
 
 	pthread_mutex_lock(&changes->lock);

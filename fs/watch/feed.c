@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/base/hash.h"
 #include "kevfs/base/log.h"
+#include "kevfs/base/thread.h"
 #include "kevfs/cluster/http.h"
 #include "kevfs/watch/intake.h"
 #include "kevfs/watch/kind_watch.h"
@@ -352,15 +352,10 @@ static void *run(void *context)
 
 int kev_feed_start(struct kev_feed *feed)
 {
-	sigset_t all, old;
-	int r;
+	int r = kev_thread_start(&feed->thread, run, feed);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&feed->thread, NULL, run, feed);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	feed->started = r == 0;
-	return -r;
+	return r;
 }
 
 void kev_feed_destroy(struct kev_feed *feed)

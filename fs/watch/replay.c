@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +11,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/base/log.h"
 #include "kevfs/base/num.h"
+#include "kevfs/base/thread.h"
 #include "kevfs/watch/recorded.h"
 #include "kevfs/watch/recording.h"
 
@@ -178,18 +178,13 @@ int kev_replay_create(
 	const struct kev_replay_config *config, struct kev_replay **out, struct kev_error *error)
 {
 	struct kev_replay *replay = calloc(1, sizeof(*replay));
-	pthread_condattr_t attr;
 	int r;
 
 	if (!replay)
 		return -ENOMEM;
 	replay->config = *config;
 	pthread_mutex_init(&replay->lock, NULL);
-	pthread_condattr_init(&attr);
-	/* A stepping wall clock must not lengthen a pause. */
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&replay->cond, &attr);
-	pthread_condattr_destroy(&attr);
+	kev_thread_cond_init(&replay->cond);
 	r = set_up(replay, error);
 	if (r) {
 		explain(replay, r, error);
@@ -232,20 +227,6 @@ static int64_t now(const struct kev_replay *replay)
 	return kev_clock_monotonic(replay->config.clock);
 }
 
-static struct timespec deadline(int64_t wait)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += wait / KEV_NS_PER_SEC;
-	until.tv_nsec += wait % KEV_NS_PER_SEC;
-	if (until.tv_nsec >= KEV_NS_PER_SEC) {
-		until.tv_nsec -= KEV_NS_PER_SEC;
-		until.tv_sec++;
-	}
-	return until;
-}
-
 /* Sleep until then, if that is not over. @return false where the replay is to end */
 static bool sleep_until(struct kev_replay *replay, int64_t then)
 {
@@ -254,7 +235,7 @@ static bool sleep_until(struct kev_replay *replay, int64_t then)
 	pthread_mutex_lock(&replay->lock);
 	while (!replay->stopping && now(replay) < then) {
 		int64_t wait = then - now(replay);
-		struct timespec until = deadline(wait < SLEEP_MAX ? wait : SLEEP_MAX);
+		struct timespec until = kev_thread_deadline(wait < SLEEP_MAX ? wait : SLEEP_MAX);
 
 		pthread_cond_timedwait(&replay->cond, &replay->lock, &until);
 	}
@@ -320,15 +301,10 @@ static void *run(void *context)
 
 int kev_replay_start(struct kev_replay *replay)
 {
-	sigset_t all, old;
-	int r;
+	int r = kev_thread_start(&replay->thread, run, replay);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&replay->thread, NULL, run, replay);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	replay->started = r == 0;
-	return -r;
+	return r;
 }
 
 void kev_replay_destroy(struct kev_replay *replay)
