@@ -16,12 +16,12 @@ static const struct kev_hash_key ino_key = {0x6b65766673206c6fULL, 0x672066696c6
 
 /* Where the record stands whose number is the mark's times MARK_EVERY. */
 struct kev_log_mark {
-	uint64_t offsets[KEV_FORM_COUNT];
+	uint64_t offsets[KEV_RECORD_FORMS];
 };
 
-const struct kev_role *kev_log_role(enum kev_form form)
+const struct kev_role *kev_log_role(enum kev_record_form form)
 {
-	return form == KEV_FORM_LINE ? &kev_role_log_line : &kev_role_log_json;
+	return form == KEV_RECORD_LINE ? &kev_role_log_line : &kev_role_log_json;
 }
 
 static struct kev_log_file *create_file(struct kev_tree *tree, struct kev_place home)
@@ -36,7 +36,7 @@ static struct kev_log_file *create_file(struct kev_tree *tree, struct kev_place 
 	file->serial = tree->log_files++;
 	/* Until something stands in it, it is as old as its directory. */
 	home.role->attr(home.item, &attr);
-	file->mtime = file->forms[KEV_FORM_LINE].mtime = file->forms[KEV_FORM_JSON].mtime = attr.mtime;
+	file->mtime = file->forms[KEV_RECORD_LINE].mtime = file->forms[KEV_RECORD_JSON].mtime = attr.mtime;
 	return file;
 }
 
@@ -119,7 +119,7 @@ int kev_log_reserve(struct kev_tree *tree, struct kev_log *log, struct kev_place
 }
 
 /* Whom the kernel does not know has no reader whose caches it must keep in step. */
-static void extend(struct kev_log_file *file, enum kev_form form)
+static void extend(struct kev_log_file *file, enum kev_record_form form)
 {
 	if (file->known &&
 		kev_inodes_find_place(file->tree->inodes, (struct kev_place){kev_log_role(form), file})) {
@@ -140,7 +140,7 @@ void kev_log_append(struct kev_log *log, struct kev_record *record, int64_t when
 	/* What the first sync brings is older than its directory. */
 	if (!file->tree->logged || when > file->mtime)
 		file->mtime = when;
-	for (enum kev_form form = 0; form < KEV_FORM_COUNT; form++) {
+	for (enum kev_record_form form = 0; form < KEV_RECORD_FORMS; form++) {
 		if (at % MARK_EVERY == 0 && file->room >= MARK_EVERY)
 			file->marks[at / MARK_EVERY].offsets[form] = file->forms[form].size;
 		file->forms[form].size += kev_record_size(record, form);
@@ -191,14 +191,14 @@ static void file_drop(void *item)
 }
 
 /* Every file is another one, also in another mount: where it is of the same name, it need not begin alike. */
-static uint64_t file_ino(const struct kev_log_file *file, enum kev_form form)
+static uint64_t file_ino(const struct kev_log_file *file, enum kev_record_form form)
 {
 	const uint64_t identity[] = {file->tree->generation, file->serial, form};
 
 	return kev_ino_of_hash(kev_hash_sip13(&ino_key, identity, sizeof(identity)));
 }
 
-static void file_attr(const struct kev_log_file *file, enum kev_form form, struct kev_attr *out)
+static void file_attr(const struct kev_log_file *file, enum kev_record_form form, struct kev_attr *out)
 {
 	out->size = file->forms[form].published;
 	out->mtime = out->ctime = file->forms[form].mtime;
@@ -206,27 +206,27 @@ static void file_attr(const struct kev_log_file *file, enum kev_form form, struc
 
 static uint64_t line_ino(const void *item)
 {
-	return file_ino(item, KEV_FORM_LINE);
+	return file_ino(item, KEV_RECORD_LINE);
 }
 
 static uint64_t json_ino(const void *item)
 {
-	return file_ino(item, KEV_FORM_JSON);
+	return file_ino(item, KEV_RECORD_JSON);
 }
 
 static void line_attr(const void *item, struct kev_attr *out)
 {
-	file_attr(item, KEV_FORM_LINE, out);
+	file_attr(item, KEV_RECORD_LINE, out);
 }
 
 static void json_attr(const void *item, struct kev_attr *out)
 {
-	file_attr(item, KEV_FORM_JSON, out);
+	file_attr(item, KEV_RECORD_JSON, out);
 }
 
 /* Some records of a file, for one read. */
 struct slice {
-	enum kev_form form;
+	enum kev_record_form form;
 	uint64_t offset; /* of the first record in the file */
 	uint32_t count;
 	struct kev_record *records[];
@@ -234,7 +234,7 @@ struct slice {
 
 /* The last record that begins at or before offset. */
 static uint32_t find_record(
-	const struct kev_log_file *file, enum kev_form form, uint64_t offset, uint64_t *begins)
+	const struct kev_log_file *file, enum kev_record_form form, uint64_t offset, uint64_t *begins)
 {
 	uint32_t low = 0, high = file->room >= MARK_EVERY ? (file->count - 1) / MARK_EVERY : 0, at;
 	uint64_t here = 0;
@@ -260,8 +260,8 @@ static uint32_t find_record(
 	return at;
 }
 
-static uint32_t count_records(
-	const struct kev_log_file *file, enum kev_form form, uint32_t first, uint64_t begins, uint64_t end)
+static uint32_t count_records(const struct kev_log_file *file, enum kev_record_form form, uint32_t first,
+	uint64_t begins, uint64_t end)
 {
 	uint32_t at = first;
 
@@ -270,8 +270,8 @@ static uint32_t count_records(
 	return at - first;
 }
 
-static int take_slice(
-	const struct kev_log_file *file, enum kev_form form, uint64_t offset, size_t len, struct slice **out)
+static int take_slice(const struct kev_log_file *file, enum kev_record_form form, uint64_t offset, size_t len,
+	struct slice **out)
 {
 	uint64_t begins = 0, size = file->forms[form].size;
 	uint64_t end = len < size && offset <= size - len ? offset + len : size;
@@ -316,8 +316,8 @@ static int fit(struct kev_buf *text, size_t size)
  * another version has written, or somebody, a line may come out otherwise than it says, or not at all; those
  * behind it are to be read all the same.
  */
-static int print(
-	const struct kev_record *record, enum kev_form form, struct kev_json *json, struct kev_buf *text)
+static int print(const struct kev_record *record, enum kev_record_form form, struct kev_json *json,
+	struct kev_buf *text)
 {
 	size_t size = kev_record_size(record, form);
 	int r;
@@ -356,7 +356,8 @@ static ssize_t slice_read(void *data, uint64_t offset, void *out, size_t len)
 	return (ssize_t)got;
 }
 
-static int file_content(void *item, enum kev_form form, uint64_t offset, size_t len, struct kev_content *out)
+static int file_content(
+	void *item, enum kev_record_form form, uint64_t offset, size_t len, struct kev_content *out)
 {
 	struct slice *slice;
 	int r = take_slice(item, form, offset, len, &slice);
@@ -368,12 +369,12 @@ static int file_content(void *item, enum kev_form form, uint64_t offset, size_t 
 
 static int line_content(void *item, uint64_t offset, size_t len, struct kev_content *out)
 {
-	return file_content(item, KEV_FORM_LINE, offset, len, out);
+	return file_content(item, KEV_RECORD_LINE, offset, len, out);
 }
 
 static int json_content(void *item, uint64_t offset, size_t len, struct kev_content *out)
 {
-	return file_content(item, KEV_FORM_JSON, offset, len, out);
+	return file_content(item, KEV_RECORD_JSON, offset, len, out);
 }
 
 const struct kev_role kev_role_log_line = {

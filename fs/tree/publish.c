@@ -2,7 +2,7 @@
 
 #include "kevfs/tree/internal.h"
 
-void kev_log_publish(struct kev_log_file *file, enum kev_form form)
+void kev_log_publish(struct kev_log_file *file, enum kev_record_form form)
 {
 	struct kev_log_form *state = &file->forms[form];
 
@@ -11,7 +11,7 @@ void kev_log_publish(struct kev_log_file *file, enum kev_form form)
 }
 
 /* The next step of what grows. @return whether more is to come */
-static bool step(struct kev_tree *tree, struct kev_log_file *file, enum kev_form form)
+static bool step(struct kev_tree *tree, struct kev_log_file *file, enum kev_record_form form)
 {
 	struct kev_log_form *state = &file->forms[form];
 	const struct kev_place place = {kev_log_role(form), file};
@@ -36,7 +36,7 @@ static bool step_file(struct kev_tree *tree, struct kev_log_file *file)
 {
 	bool more = false;
 
-	for (enum kev_form form = 0; form < KEV_FORM_COUNT; form++)
+	for (enum kev_record_form form = 0; form < KEV_RECORD_FORMS; form++)
 		more |= step(tree, file, form);
 	return more;
 }

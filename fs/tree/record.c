@@ -113,20 +113,20 @@ void kev_record_unref(struct kev_record *record)
 	free(record);
 }
 
-size_t kev_record_size(const struct kev_record *record, enum kev_form form)
+size_t kev_record_size(const struct kev_record *record, enum kev_record_form form)
 {
-	if (form == KEV_FORM_LINE)
+	if (form == KEV_RECORD_LINE)
 		return record->line_size;
 	return record->occurrence.kind == KEV_OCCURRENCE_SEEN
 		       ? kev_event_compact_size(record->occurrence.event)
 		       : 0;
 }
 
-int kev_record_append(
-	const struct kev_record *record, enum kev_form form, struct kev_json *json, struct kev_buf *out)
+int kev_record_append(const struct kev_record *record, enum kev_record_form form, struct kev_json *json,
+	struct kev_buf *out)
 {
 	if (record->occurrence.kind == KEV_OCCURRENCE_SEEN)
-		return form == KEV_FORM_LINE ? kev_event_append_line(record->occurrence.event, json, out)
-					     : kev_event_append_compact(record->occurrence.event, out);
-	return form == KEV_FORM_LINE ? append_notice(&record->occurrence, out) : 0;
+		return form == KEV_RECORD_LINE ? kev_event_append_line(record->occurrence.event, json, out)
+					       : kev_event_append_compact(record->occurrence.event, out);
+	return form == KEV_RECORD_LINE ? append_notice(&record->occurrence, out) : 0;
 }

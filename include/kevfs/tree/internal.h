@@ -44,7 +44,7 @@ struct kev_log_file {
 	struct kev_record **records; /**< references */
 	uint32_t count, room;
 	struct kev_log_mark *marks; /**< every so many records, where they stand */
-	struct kev_log_form forms[KEV_FORM_COUNT];
+	struct kev_log_form forms[KEV_RECORD_FORMS];
 	int64_t mtime; /**< of the last record */
 	uint8_t known; /**< node numbers */
 	bool detached; /**< in no directory any more */

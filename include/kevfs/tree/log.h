@@ -36,7 +36,7 @@ int kev_log_previous(const struct kev_log *log, void **out) KEV_MUST_USE;
 extern const struct kev_role kev_role_log_line; /**< item: a file of a log */
 extern const struct kev_role kev_role_log_json; /**< the same in the other form */
 
-const struct kev_role *kev_log_role(enum kev_form form);
+const struct kev_role *kev_log_role(enum kev_record_form form);
 
 /** Make sure that one kev_log_append() cannot fail. @return 0 or -ENOMEM */
 int kev_log_reserve(struct kev_tree *tree, struct kev_log *log, struct kev_place home) KEV_MUST_USE;

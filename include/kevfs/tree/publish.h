@@ -25,6 +25,6 @@
  */
 
 /** Make the file's size all that there is: nobody knows another one. */
-void kev_log_publish(struct kev_log_file *file, enum kev_form form);
+void kev_log_publish(struct kev_log_file *file, enum kev_record_form form);
 
 #endif

@@ -9,11 +9,11 @@
 struct kev_record;
 
 /** The two forms of a log. */
-enum kev_form {
-	KEV_FORM_LINE, /**< events.log: text (event/line.h) */
-	KEV_FORM_JSON, /**< events.jsonl: the Event, compact */
+enum kev_record_form {
+	KEV_RECORD_LINE, /**< events.log: text (event/line.h) */
+	KEV_RECORD_JSON, /**< events.jsonl: the Event, compact */
 };
-#define KEV_FORM_COUNT 2
+#define KEV_RECORD_FORMS 2
 
 /**
  * A revision that was seen has its own two lines (kev_event_append_line(), kev_event_append_compact()). That
@@ -29,14 +29,14 @@ struct kev_record *kev_record_ref(struct kev_record *record);
 void kev_record_unref(struct kev_record *record);
 
 /** Bytes of the record in a log of that form. */
-size_t kev_record_size(const struct kev_record *record, enum kev_form form);
+size_t kev_record_size(const struct kev_record *record, enum kev_record_form form);
 
 /**
  * Append the record: so many bytes, if the event's parts fit together (kev_event_restore()).
  * @param json  a scanner to work with
  * @return 0; -EINVAL, -E2BIG or the buffer's error where they do not; -ENOMEM
  */
-int kev_record_append(const struct kev_record *record, enum kev_form form, struct kev_json *json,
+int kev_record_append(const struct kev_record *record, enum kev_record_form form, struct kev_json *json,
 	struct kev_buf *out) KEV_MUST_USE;
 
 #endif
