@@ -263,17 +263,6 @@ static bool pick(struct kev_members *members, look_fn *look, uint64_t *cookie, v
 	return slot != KEV_MEMBERS_NONE;
 }
 
-/* The namespace with that cookie in the root, or NULL if it is no more. */
-static struct kev_namespace *namespace_at(struct run *run, uint64_t cookie)
-{
-	const struct kev_members *members = &run->tree->namespaces.members;
-	uint32_t slot = kev_members_after(members, cookie - 1);
-
-	if (slot == KEV_MEMBERS_NONE || kev_members_at(members, slot)->cookie != cookie)
-		return NULL;
-	return kev_members_at(members, slot)->item;
-}
-
 /* One pass over one directory. @param namespace_cookie  whose it is; 0: the root's. Locked. */
 static int pass_over(struct run *run, const struct pass *pass, uint64_t namespace_cookie)
 {
@@ -284,7 +273,7 @@ static int pass_over(struct run *run, const struct pass *pass, uint64_t namespac
 
 	while (more) {
 		struct kev_namespace *namespace_ =
-			namespace_cookie ? namespace_at(run, namespace_cookie) : NULL;
+			kev_members_by_cookie(&run->tree->namespaces.members, namespace_cookie);
 		struct kev_members *members;
 		size_t count;
 

@@ -213,30 +213,29 @@ struct kev_place kev_namespace_link_parent(void *item)
 }
 
 void kev_namespace_link_attr(
-	const struct kev_namespace *namespace_, struct kev_str behind, struct kev_attr *out)
+	const struct kev_namespace *namespace_, struct kev_str name, struct kev_attr *out)
 {
 	out->mtime = out->ctime = namespace_->born;
-	out->size = sizeof(LINK_BEFORE) - 1 + namespace_->len + behind.len;
+	out->size = sizeof(LINK_BEFORE) - 1 + namespace_->len + 1 + name.len;
 }
 
 int kev_namespace_link_target(
-	const struct kev_namespace *namespace_, struct kev_str behind, struct kev_buf *out)
+	const struct kev_namespace *namespace_, struct kev_str name, struct kev_buf *out)
 {
 	kev_buf_append_c(out, LINK_BEFORE);
 	kev_buf_append(out, namespace_->name, namespace_->len);
-	return kev_buf_append_str(out, behind);
+	kev_buf_append_char(out, '/');
+	return kev_buf_append_str(out, name);
 }
-
-#define EVENTS_BEHIND KEV_STR("/events")
 
 static void link_attr(const void *item, struct kev_attr *out)
 {
-	kev_namespace_link_attr(item, EVENTS_BEHIND, out);
+	kev_namespace_link_attr(item, KEV_STR("events"), out);
 }
 
 static int link_target(const void *item, struct kev_buf *out)
 {
-	return kev_namespace_link_target(item, EVENTS_BEHIND, out);
+	return kev_namespace_link_target(item, KEV_STR("events"), out);
 }
 
 const struct kev_role kev_role_namespace_link = {

@@ -195,27 +195,24 @@ const struct kev_role kev_role_root_jsonl_link = {
 	.drop = kev_tree_drop,
 };
 
-#define BEHIND_LOG KEV_STR("/events.log")
-#define BEHIND_JSONL KEV_STR("/events.jsonl")
-
 static void namespace_log_attr(const void *item, struct kev_attr *out)
 {
-	kev_namespace_link_attr(item, BEHIND_LOG, out);
+	kev_namespace_link_attr(item, KEV_STR("events.log"), out);
 }
 
 static void namespace_jsonl_attr(const void *item, struct kev_attr *out)
 {
-	kev_namespace_link_attr(item, BEHIND_JSONL, out);
+	kev_namespace_link_attr(item, KEV_STR("events.jsonl"), out);
 }
 
 static int namespace_log_target(const void *item, struct kev_buf *out)
 {
-	return kev_namespace_link_target(item, BEHIND_LOG, out);
+	return kev_namespace_link_target(item, KEV_STR("events.log"), out);
 }
 
 static int namespace_jsonl_target(const void *item, struct kev_buf *out)
 {
-	return kev_namespace_link_target(item, BEHIND_JSONL, out);
+	return kev_namespace_link_target(item, KEV_STR("events.jsonl"), out);
 }
 
 const struct kev_role kev_role_namespace_log_link = {
@@ -354,16 +351,6 @@ static void rotate_object(struct kev_tree *tree, struct kev_object *object)
 	stale_home(tree, object_home(object));
 }
 
-/* The item with that cookie, or NULL if it is no more. */
-static void *item_at(const struct kev_members *members, uint64_t cookie)
-{
-	uint32_t slot = cookie ? kev_members_after(members, cookie - 1) : KEV_MEMBERS_NONE;
-
-	if (slot == KEV_MEMBERS_NONE || kev_members_at(members, slot)->cookie != cookie)
-		return NULL;
-	return kev_members_at(members, slot)->item;
-}
-
 static void *next_item(const struct kev_members *members, uint64_t *cookie)
 {
 	uint32_t slot = kev_members_after(members, *cookie);
@@ -377,13 +364,14 @@ static void *next_item(const struct kev_members *members, uint64_t *cookie)
 /* The next object of the namespace that the rotation is at. @return false where there is none */
 static bool step_object(struct kev_tree *tree, struct kev_rotation *rotation)
 {
-	struct kev_namespace *namespace_ = item_at(&tree->namespaces.members, rotation->namespace_);
+	struct kev_namespace *namespace_ =
+		kev_members_by_cookie(&tree->namespaces.members, rotation->namespace_);
 	struct kev_resource *resource;
 	struct kev_object *object = NULL;
 
 	if (!namespace_)
 		return false;
-	resource = item_at(&namespace_->resources.members, rotation->resource);
+	resource = kev_members_by_cookie(&namespace_->resources.members, rotation->resource);
 	if (resource)
 		object = next_item(&resource->objects.members, &rotation->object);
 	if (object) {

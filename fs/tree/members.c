@@ -330,6 +330,15 @@ uint32_t kev_members_after(const struct kev_members *members, uint64_t cookie)
 	return skip_gaps(members, low);
 }
 
+void *kev_members_by_cookie(const struct kev_members *members, uint64_t cookie)
+{
+	uint32_t slot = cookie ? kev_members_after(members, cookie - 1) : KEV_MEMBERS_NONE;
+
+	if (slot == KEV_MEMBERS_NONE || kev_members_at(members, slot)->cookie != cookie)
+		return NULL;
+	return kev_members_at(members, slot)->item;
+}
+
 uint32_t kev_members_next(const struct kev_members *members, uint32_t slot)
 {
 	return skip_gaps(members, slot + 1);

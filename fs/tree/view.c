@@ -10,9 +10,6 @@
 #include "kevfs/tree/object.h"
 #include "kevfs/tree/path.h"
 
-/* A link's target is this and "<namespace>/<view>". */
-#define LINK_BEFORE "../.kevfs/namespaces/"
-
 /* Events are fetched from memory so many before they are sorted. */
 #define LOOK_AHEAD 8
 
@@ -360,25 +357,21 @@ static struct kev_place link_parent(void *item)
 {
 	const struct kev_view *view = item;
 
-	return (struct kev_place){&kev_role_namespace, view->namespace_};
+	return kev_namespace_link_parent(view->namespace_);
 }
 
 static void link_attr(const void *item, struct kev_attr *out)
 {
 	const struct kev_view *view = item;
 
-	out->mtime = out->ctime = view->namespace_->born;
-	out->size = sizeof(LINK_BEFORE) - 1 + view->namespace_->len + 1 + kev_view_name(view->kind).len;
+	kev_namespace_link_attr(view->namespace_, kev_view_name(view->kind), out);
 }
 
 static int link_target(const void *item, struct kev_buf *out)
 {
 	const struct kev_view *view = item;
 
-	kev_buf_append_c(out, LINK_BEFORE);
-	kev_buf_append(out, view->namespace_->name, view->namespace_->len);
-	kev_buf_append_char(out, '/');
-	return kev_buf_append_str(out, kev_view_name(view->kind));
+	return kev_namespace_link_target(view->namespace_, kev_view_name(view->kind), out);
 }
 
 static void link_hold(void *item)

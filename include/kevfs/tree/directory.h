@@ -40,13 +40,13 @@ void kev_namespace_drop(void *item);
 bool kev_namespace_there(const void *item);
 int kev_namespace_name(const void *item, struct kev_buf *scratch, struct kev_str *out);
 
-/** What the links of a namespace have in common. @param behind  what stands behind ../.kevfs/namespaces/NAME
+/** What the links of a namespace have in common. @param name  of the link, and of what it points at
  */
 struct kev_place kev_namespace_link_parent(void *item);
 void kev_namespace_link_attr(
-	const struct kev_namespace *namespace_, struct kev_str behind, struct kev_attr *out);
+	const struct kev_namespace *namespace_, struct kev_str name, struct kev_attr *out);
 int kev_namespace_link_target(
-	const struct kev_namespace *namespace_, struct kev_str behind, struct kev_buf *out);
+	const struct kev_namespace *namespace_, struct kev_str name, struct kev_buf *out);
 
 /** Free all namespaces and what they hold, whoever knows them: the end. */
 void kev_directory_free_all(struct kev_tree *tree);

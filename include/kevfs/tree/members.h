@@ -86,6 +86,9 @@ void kev_members_remove(struct kev_members *members, uint32_t hash, uint32_t slo
 /** The first member's slot behind a cookie (0: the very first), or KEV_MEMBERS_NONE. */
 uint32_t kev_members_after(const struct kev_members *members, uint64_t cookie);
 
+/** The member with that cookie, or NULL if it is no more (or 0, which nobody has). @return its item */
+void *kev_members_by_cookie(const struct kev_members *members, uint64_t cookie);
+
 /** The next member's slot, or KEV_MEMBERS_NONE. */
 uint32_t kev_members_next(const struct kev_members *members, uint32_t slot);
 
