@@ -163,14 +163,14 @@ static int set_replay(
 	return 0;
 }
 
-/* A limit's unit, and where its value goes. */
+/* A unit, and what it is one of. */
 struct unit {
 	uint64_t factor, max; /* max: of the number before it */
 	enum { UNIT_AGE, UNIT_BYTES, UNIT_COUNT } what;
 	char letter;
 };
 
-static const struct unit retain_units[] = {
+static const struct unit units[] = {
 	{KEV_NS_PER_SEC, 3153600000, UNIT_AGE, 's'}, /* a hundred years */
 	{60 * KEV_NS_PER_SEC, 52560000, UNIT_AGE, 'm'},
 	{3600 * KEV_NS_PER_SEC, 876000, UNIT_AGE, 'h'},
@@ -183,11 +183,24 @@ static const struct unit retain_units[] = {
 
 static const struct unit *find_unit(char letter)
 {
-	for (size_t i = 0; i < KEV_ARRAY_LEN(retain_units); i++) {
-		if (retain_units[i].letter == letter)
-			return &retain_units[i];
+	for (size_t i = 0; i < KEV_ARRAY_LEN(units); i++) {
+		if (units[i].letter == letter)
+			return &units[i];
 	}
 	return NULL;
+}
+
+/* A number, and the letter of a unit, or none: then it is as plain has it. @return -EINVAL or -ERANGE */
+static int parse_amount(
+	const char *value, const struct unit *plain, const struct unit **unit, uint64_t *number)
+{
+	struct kev_str digits = kev_str_c(value);
+	const struct unit *found = digits.len ? find_unit(value[digits.len - 1]) : NULL;
+
+	if (found)
+		digits.len--;
+	*unit = found ? found : plain;
+	return kev_num_parse_u64(digits, (*unit)->max, number);
 }
 
 /* Each kind of limit has a place of its own: all hold. */
@@ -195,15 +208,10 @@ static int set_retain(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
 	static const struct unit plain = {1, 1000000000, UNIT_COUNT, '\0'};
-	struct kev_str digits = kev_str_c(value);
-	const struct unit *unit = digits.len ? find_unit(value[digits.len - 1]) : NULL;
+	const struct unit *unit;
 	uint64_t number = 0;
 
-	if (unit)
-		digits.len--;
-	else
-		unit = &plain;
-	if (kev_num_parse_u64(digits, unit->max, &number) != 0 || number == 0) {
+	if (parse_amount(value, &plain, &unit, &number) != 0 || number == 0) {
 		kev_error_set(error,
 			"-o %s=%s: not a time such as 24h or 7d, a size such as 500M, or a number of events",
 			row->name, value);
@@ -221,19 +229,16 @@ static int set_retain(
 static int set_log_max(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
-	struct kev_str digits = kev_str_c(value);
-	const struct unit *unit = digits.len ? find_unit(value[digits.len - 1]) : NULL;
+	static const struct unit plain = {1, LOG_LIMIT, UNIT_BYTES, '\0'};
+	const struct unit *unit;
 	uint64_t number = 0;
 
-	if (unit)
-		digits.len--;
-	if ((unit && unit->what != UNIT_BYTES) ||
-		kev_num_parse_u64(digits, unit ? unit->max : LOG_LIMIT, &number) != 0) {
+	if (parse_amount(value, &plain, &unit, &number) != 0 || unit->what != UNIT_BYTES) {
 		kev_error_set(
 			error, "-o %s=%s: not a size such as 65536, 512K, 64M or 1G, or 0", row->name, value);
 		return -EINVAL;
 	}
-	options->log_max = number * (unit ? unit->factor : 1);
+	options->log_max = number * unit->factor;
 	return 0;
 }
 
