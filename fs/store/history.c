@@ -599,6 +599,8 @@ int kev_history_load_kinds(struct kev_history *history, struct kev_kinds **out, 
 	"type, "                                                                                          \
 	"reason, node, text FROM revisions "
 
+#define IN_TIME "WHERE ctime >= ?1 AND ctime < ?2 AND (superseded = 0 OR superseded >= ?3) "
+
 /* The moment from which on superseded revisions make up at most so many bytes. */
 static int find_cut(
 	struct kev_history *history, uint64_t superseded_bytes, int64_t *cut, struct kev_error *error)
@@ -627,16 +629,13 @@ static int find_cut(
 static int prepare_walk(struct kev_history *history, const struct kev_history_query *query,
 	struct kev_statement **statement, struct kev_error *error)
 {
-	/* Without a namespace, in the table's own order; with one, by its index. */
-	static const char all[] = COLUMNS "WHERE ctime >= ?1 AND ctime < ?2 AND (superseded = 0 OR "
-					  "superseded >= ?3) ORDER BY id";
-	static const char some[] =
-		COLUMNS "WHERE ctime >= ?1 AND ctime < ?2 AND (superseded = 0 OR "
-			"superseded >= ?3) AND namespace = ?4 AND (?5 = x'' OR object_kind "
-			"= ?5) AND (?6 = x'' OR object_name = ?6) ORDER BY id";
-	static const char one[] = COLUMNS "WHERE ctime >= ?1 AND ctime < ?2 AND (superseded = 0 OR "
-					  "superseded >= ?3) AND namespace = ?4 AND object_kind = ?5 AND "
-					  "object_name = ?6 ORDER BY id";
+	/* Without a namespace, in the table's own order; with one, by its index; an object has one of its
+	 * own. */
+	static const char all[] = COLUMNS IN_TIME "ORDER BY id";
+	static const char some[] = COLUMNS IN_TIME "AND namespace = ?4 AND (?5 = x'' OR object_kind = ?5) "
+						   "AND (?6 = x'' OR object_name = ?6) ORDER BY id";
+	static const char one[] =
+		COLUMNS IN_TIME "AND namespace = ?4 AND object_kind = ?5 AND object_name = ?6 ORDER BY id";
 	const char *sql = !query->namespace_.len                             ? all
 			  : query->object_kind.len && query->object_name.len ? one
 									     : some;
