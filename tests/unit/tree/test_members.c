@@ -145,6 +145,10 @@ static void test_after(void **state)
 		add(&members, texts[i]);
 	drop(&members, "a");
 	drop(&members, "c");
+	assert_ptr_equal(kev_members_by_cookie(&members, KEV_MEMBERS_COOKIE_FIRST + 1), b);
+	assert_null(kev_members_by_cookie(&members, KEV_MEMBERS_COOKIE_FIRST));
+	assert_null(kev_members_by_cookie(&members, KEV_MEMBERS_COOKIE_FIRST + 4));
+	assert_null(kev_members_by_cookie(&members, 0));
 	assert_ptr_equal(kev_members_at(&members, kev_members_after(&members, 0))->item, texts[1]);
 	assert_ptr_equal(
 		kev_members_at(&members, kev_members_after(&members, KEV_MEMBERS_COOKIE_FIRST))->item,
