@@ -82,6 +82,14 @@ size_t kev_text_encode_utf8(uint32_t codepoint, char out[4])
 	return 4;
 }
 
+void kev_text_lower(struct kev_buf *buf, size_t start)
+{
+	for (size_t i = start; i < buf->len; i++) {
+		if (buf->data[i] >= 'A' && buf->data[i] <= 'Z')
+			buf->data[i] = (char)(buf->data[i] - 'A' + 'a');
+	}
+}
+
 /* Bidirectional controls reorder what a terminal shows around them: they are as good as a cursor movement. */
 static bool moves_text(uint32_t c)
 {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "kevfs/base/text.h"
 #include "kevfs/event/fields.h"
 #include "kevfs/event/timestamp.h"
 
@@ -44,13 +45,9 @@ static void append_time(struct kev_buf *out, int64_t time)
 
 static void append_first_seen(const struct source *source, struct kev_buf *out)
 {
-	int64_t time = kev_fields_first_seen(source->json, &source->fields);
-	int64_t named = kev_event_mtime(source->event);
+	int64_t seen = kev_fields_first_seen(source->json, &source->fields);
 
-	/* As kev_event_last_seen(): the name knows more than the second. */
-	if (time % KEV_NS_PER_SEC == 0 && time / KEV_NS_PER_SEC == named / KEV_NS_PER_SEC)
-		time = named;
-	append_time(out, time);
+	append_time(out, kev_fields_sharpen(seen, kev_event_mtime(source->event)));
 }
 
 static void append_last_seen(const struct source *source, struct kev_buf *out)
@@ -87,14 +84,12 @@ static void append_object(const struct source *source, struct kev_buf *out)
 {
 	struct kev_str kind = kev_event_object_kind(source->event),
 		       name = kev_event_object_name(source->event);
+	size_t start = out->len;
 
 	if (kind.len + name.len == 0)
 		return;
-	for (size_t i = 0; i < kind.len; i++) {
-		char c = kind.data[i];
-
-		kev_buf_append_char(out, (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c));
-	}
+	kev_buf_append_str(out, kind);
+	kev_text_lower(out, start);
 	kev_buf_append_char(out, '/');
 	kev_buf_append_str(out, name);
 }

@@ -79,16 +79,6 @@ static int append_strings(
 	return out->error;
 }
 
-/* The first of the tokens that holds a time. */
-static bool first_time(const struct kev_json *json, const uint32_t *indexes, size_t count, int64_t *out)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (kev_timestamp_get(json, indexes[i], out) == 0)
-			return true;
-	}
-	return false;
-}
-
 static bool latest_managed_time(const struct kev_json *json, uint32_t managed_fields, int64_t *out)
 {
 	int64_t latest = -1, time;
@@ -119,18 +109,14 @@ static void set_times(struct kev_event *event, const struct kev_json *json, cons
 	if (kev_timestamp_get(json, fields->creation_timestamp, &created))
 		created = KEV_NAME_NO_CREATION;
 	if (kev_name_decode_time(kev_event_name(event), created, &event->mtime))
-		first_time(json, by_age, KEV_ARRAY_LEN(by_age), &event->mtime);
+		event->mtime = kev_timestamp_first(json, by_age, KEV_ARRAY_LEN(by_age));
 	if (!latest_managed_time(json, fields->managed_fields, &written))
-		first_time(json, last_seen, KEV_ARRAY_LEN(last_seen), &written);
+		written = kev_timestamp_first(json, last_seen, KEV_ARRAY_LEN(last_seen));
 	/* The server stamps the managed fields before the creation, which may be in the next second. */
 	if (created != KEV_NAME_NO_CREATION && created > written)
 		written = created;
 	event->written = written - written % KEV_NS_PER_SEC;
-	event->last_seen = kev_fields_last_seen(json, fields);
-	/* Where it happened once, its name knows more than the second. */
-	if (event->last_seen % KEV_NS_PER_SEC == 0 &&
-		event->last_seen / KEV_NS_PER_SEC == event->mtime / KEV_NS_PER_SEC)
-		event->last_seen = event->mtime;
+	event->last_seen = kev_fields_sharpen(kev_fields_last_seen(json, fields), event->mtime);
 }
 
 int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *out)

@@ -1,5 +1,8 @@
 #include "kevfs/event/fields.h"
 
+#include <stdbool.h>
+
+#include "kevfs/base/defs.h"
 #include "kevfs/base/num.h"
 #include "kevfs/event/number.h"
 #include "kevfs/event/timestamp.h"
@@ -137,22 +140,11 @@ uint64_t kev_fields_count(const struct kev_json *json, const struct kev_fields *
 	return count ? count : 1;
 }
 
-static int64_t first_time(const struct kev_json *json, const uint32_t *indexes, size_t count)
-{
-	int64_t ns;
-
-	for (size_t i = 0; i < count; i++) {
-		if (kev_timestamp_get(json, indexes[i], &ns) == 0)
-			return ns;
-	}
-	return 0;
-}
-
 int64_t kev_fields_first_seen(const struct kev_json *json, const struct kev_fields *fields)
 {
 	const uint32_t times[] = {fields->first_timestamp, fields->event_time, fields->creation_timestamp};
 
-	return first_time(json, times, KEV_ARRAY_LEN(times));
+	return kev_timestamp_first(json, times, KEV_ARRAY_LEN(times));
 }
 
 int64_t kev_fields_last_seen(const struct kev_json *json, const struct kev_fields *fields)
@@ -160,7 +152,14 @@ int64_t kev_fields_last_seen(const struct kev_json *json, const struct kev_field
 	const uint32_t times[] = {fields->observed, fields->last_timestamp, fields->event_time,
 		fields->first_timestamp, fields->creation_timestamp};
 
-	return first_time(json, times, KEV_ARRAY_LEN(times));
+	return kev_timestamp_first(json, times, KEV_ARRAY_LEN(times));
+}
+
+int64_t kev_fields_sharpen(int64_t seen, int64_t named)
+{
+	bool same_second = seen / KEV_NS_PER_SEC == named / KEV_NS_PER_SEC;
+
+	return seen % KEV_NS_PER_SEC == 0 && same_second ? named : seen;
 }
 
 int kev_fields_append_node(const struct kev_json *json, const struct kev_fields *fields, struct kev_buf *out)

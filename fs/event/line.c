@@ -102,9 +102,7 @@ static void append_kind(struct kev_buf *out, struct kev_str kind)
 	size_t start = out->len;
 
 	append_field(out, kind);
-	for (size_t i = start; i < out->len; i++)
-		out->data[i] =
-			(char)(out->data[i] >= 'A' && out->data[i] <= 'Z' ? out->data[i] + 32 : out->data[i]);
+	kev_text_lower(out, start);
 }
 
 int kev_line_append(struct kev_buf *out, const struct kev_line *line)

@@ -177,6 +177,17 @@ static char *put_date(char *p, int64_t days)
 	return put_number(p, day_of_year - (153 * shifted + 2) / 5 + 1, 2);
 }
 
+int64_t kev_timestamp_first(const struct kev_json *json, const uint32_t *indexes, size_t count)
+{
+	int64_t ns;
+
+	for (size_t i = 0; i < count; i++) {
+		if (kev_timestamp_get(json, indexes[i], &ns) == 0)
+			return ns;
+	}
+	return 0;
+}
+
 void kev_timestamp_format(int64_t ns, char out[KEV_TIMESTAMP_SIZE])
 {
 	int64_t seconds = ns / KEV_NS_PER_SEC, second_of_day = seconds % SECONDS_PER_DAY;

@@ -18,6 +18,9 @@ size_t kev_text_decode_utf8(struct kev_str s, uint32_t *codepoint);
 /** Encode a code point (at most U+10FFFF, no surrogate) into out. @return bytes written, 1 to 4 */
 size_t kev_text_encode_utf8(uint32_t codepoint, char out[4]);
 
+/** Make A to Z small in what the buffer holds from start on. */
+void kev_text_lower(struct kev_buf *buf, size_t start);
+
 /** Append s for a person's eyes: C0, DEL, C1 and invalid bytes become \xNN, a backslash stays. */
 void kev_text_append_escaped(struct kev_buf *buf, struct kev_str s);
 

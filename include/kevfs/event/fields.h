@@ -45,6 +45,12 @@ int64_t kev_fields_first_seen(const struct kev_json *json, const struct kev_fiel
 int64_t kev_fields_last_seen(const struct kev_json *json, const struct kev_fields *fields);
 
 /**
+ * What is seen to the second, and the time in the name (kev_event_mtime()): the latter where it lies in that
+ * second, of which the former knows no part. What happened once has its name's time.
+ */
+int64_t kev_fields_sharpen(int64_t seen, int64_t named);
+
+/**
  * Append the name of the node that the Event came from, or is about: source.host, else the involved object
  * where that is a Node, else the instance of the kubelet that reports it; nothing where it is of none.
  * @return 0 or the buffer's error

@@ -26,6 +26,9 @@ int kev_timestamp_parse(struct kev_str s, int64_t *out) KEV_MUST_USE;
  */
 int kev_timestamp_get(const struct kev_json *json, uint32_t index, int64_t *out) KEV_MUST_USE;
 
+/** The first of these tokens that holds a time. @return ns since the epoch; 0 where none does */
+int64_t kev_timestamp_first(const struct kev_json *json, const uint32_t *indexes, size_t count);
+
 /** Write ns (not negative) as RFC 3339 in UTC with nine fraction digits. */
 void kev_timestamp_format(int64_t ns, char out[KEV_TIMESTAMP_SIZE]);
 

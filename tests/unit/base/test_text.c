@@ -70,9 +70,23 @@ static void test_append_escaped(void **state)
 	kev_buf_fini(&buf);
 }
 
+static void test_lower(void **state)
+{
+	struct kev_buf buf;
+
+	(void)state;
+	kev_buf_init(&buf, 100);
+	kev_text_lower(&buf, 0);
+	kev_buf_append_c(&buf, "AZ[@\xc3\x84_AZaz");
+	kev_text_lower(&buf, 4);
+	assert_str_equal(kev_buf_str(&buf), KEV_STR("AZ[@\xc3\x84_azaz"));
+	kev_buf_fini(&buf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lower),
 		cmocka_unit_test(test_decode_utf8_table),
 		cmocka_unit_test(test_encode_utf8_round_trip),
 		cmocka_unit_test(test_append_escaped),

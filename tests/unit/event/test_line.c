@@ -81,6 +81,17 @@ static void test_append_event_time_of_name(void **state)
 		"2024-09-24T12:16:50.002Z shop/-/- - - x1 - \n");
 }
 
+static void test_sharpen(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		kev_fields_sharpen(5 * KEV_NS_PER_SEC, 5 * KEV_NS_PER_SEC + 7), 5 * KEV_NS_PER_SEC + 7);
+	assert_int_equal(kev_fields_sharpen(5 * KEV_NS_PER_SEC, 6 * KEV_NS_PER_SEC), 5 * KEV_NS_PER_SEC);
+	assert_int_equal(
+		kev_fields_sharpen(5 * KEV_NS_PER_SEC + 1, 5 * KEV_NS_PER_SEC + 7), 5 * KEV_NS_PER_SEC + 1);
+	assert_int_equal(kev_fields_sharpen(0, 0), 0);
+}
+
 static void test_append_event_nothing(void **state)
 {
 	(void)state;
@@ -201,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_append_event_series),
 		cmocka_unit_test(test_append_event_of_the_newer_version),
 		cmocka_unit_test(test_append_event_time_of_name),
+		cmocka_unit_test(test_sharpen),
 		cmocka_unit_test(test_append_event_nothing),
 		cmocka_unit_test(test_append_event_hostile),
 		cmocka_unit_test(test_append_count),
