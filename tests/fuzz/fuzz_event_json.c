@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../unit/event/oracle.h"
+#include "check.h"
 #include "kevfs/event/attribute.h"
 #include "kevfs/event/event.h"
 #include "kevfs/event/metadata.h"
@@ -18,14 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Indentation can make megabytes of a few bytes: correct, but no use for finding more. */
 #define PRINTED_MAX (1U << 20)
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static void check_oracle(struct kev_json *json, struct kev_str text)
 {

@@ -7,18 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "kevfs/event/form.h"
 #include "kevfs/event/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static bool is(const struct kev_json *json, uint32_t index, const char *text)
 {

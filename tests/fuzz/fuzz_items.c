@@ -10,19 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "kevfs/base/buf.h"
 #include "kevfs/event/items.h"
 #include "kevfs/event/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 /* All that a body gives, as bytes. */
 struct result {

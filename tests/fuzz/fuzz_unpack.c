@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "kevfs/base/buf.h"
 #include "kevfs/watch/unpack.h"
 
@@ -16,14 +17,6 @@
 #define ENOUGH (1U << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 /* Of the bytes, known were read already. @return what the last reading returned */
 static int run(struct kev_str packed, size_t known, size_t room, struct kev_buf *out)

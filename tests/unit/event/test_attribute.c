@@ -4,20 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "created.h"
 #include "kevfs/event/attribute.h"
-#include "scanned.h"
-
-static struct kev_event *created(const char *text)
-{
-	struct kev_json *json = scanned(kev_str_c(text));
-	struct kev_event *event = NULL;
-	struct kev_error error;
-
-	if (kev_event_create(json, 0, &event, &error))
-		fail_msg("%s", error.text);
-	kev_json_destroy(json);
-	return event;
-}
 
 /* @return new: the value, NUL-terminated; NULL where there is none */
 static char *value_of(const struct kev_event *event, const char *name)
@@ -72,15 +60,16 @@ static void assert_listed(const struct kev_event *event, const char *expected)
 
 static void test_append_all(void **state)
 {
-	struct kev_event *event = created("{\"metadata\":{\"name\":\"web.1\",\"namespace\":\"shop\",\"uid\":"
-					  "\"u-1\",\"resourceVersion\":"
-					  "\"42\"},\"involvedObject\":{\"kind\":\"ReplicaSet\",\"namespace\":"
-					  "\"shop\",\"name\":\"web\"},"
-					  "\"reason\":\"BackOff\",\"type\":\"Warning\",\"count\":12,"
-					  "\"source\":{\"component\":\"kubelet\",\"host\":\"node-3\"},"
-					  "\"firstTimestamp\":\"2026-11-23T01:00:00+01:00\","
-					  "\"lastTimestamp\":\"2026-11-23T00:05:00.5Z\","
-					  "\"message\":\"Back-off \\u00e9\\n\\\"x\\\"\"}");
+	struct kev_event *event =
+		created(kev_str_c("{\"metadata\":{\"name\":\"web.1\",\"namespace\":\"shop\",\"uid\":"
+				  "\"u-1\",\"resourceVersion\":"
+				  "\"42\"},\"involvedObject\":{\"kind\":\"ReplicaSet\",\"namespace\":"
+				  "\"shop\",\"name\":\"web\"},"
+				  "\"reason\":\"BackOff\",\"type\":\"Warning\",\"count\":12,"
+				  "\"source\":{\"component\":\"kubelet\",\"host\":\"node-3\"},"
+				  "\"firstTimestamp\":\"2026-11-23T01:00:00+01:00\","
+				  "\"lastTimestamp\":\"2026-11-23T00:05:00.5Z\","
+				  "\"message\":\"Back-off \\u00e9\\n\\\"x\\\"\"}"));
 
 	(void)state;
 	assert_value(event, "type", "Warning");
@@ -106,7 +95,8 @@ static void test_append_all(void **state)
 
 static void test_append_absent(void **state)
 {
-	struct kev_event *event = created("{\"metadata\":{\"name\":\"a\"},\"type\":\"\",\"reason\":7}");
+	struct kev_event *event =
+		created(kev_str_c("{\"metadata\":{\"name\":\"a\"},\"type\":\"\",\"reason\":7}"));
 
 	(void)state;
 	assert_value(event, "type", NULL);
@@ -125,9 +115,9 @@ static void test_append_absent(void **state)
 /* The time in the name is more precise, where it is the same second. */
 static void test_append_time_in_name(void **state)
 {
-	struct kev_event *event = created("{\"metadata\":{\"name\":\"web-1.18ead12a14b3bd3f\"},"
-					  "\"firstTimestamp\":\"2026-11-23T23:43:00Z\","
-					  "\"lastTimestamp\":\"2026-11-23T23:44:00Z\"}");
+	struct kev_event *event = created(kev_str_c("{\"metadata\":{\"name\":\"web-1.18ead12a14b3bd3f\"},"
+						    "\"firstTimestamp\":\"2026-11-23T23:43:00Z\","
+						    "\"lastTimestamp\":\"2026-11-23T23:44:00Z\"}"));
 
 	(void)state;
 	assert_value(event, "first_seen", "2026-11-23T23:43:00.126719295Z");
@@ -137,11 +127,11 @@ static void test_append_time_in_name(void **state)
 
 static void test_append_events_v1(void **state)
 {
-	struct kev_event *event = created(
+	struct kev_event *event = created(kev_str_c(
 		"{\"apiVersion\":\"events.k8s.io/v1\",\"metadata\":{\"name\":\"a\"},\"note\":\"said\","
 		"\"regarding\":{\"kind\":\"Pod\",\"name\":\"web\"},\"reportingController\":\"c\","
 		"\"series\":{\"count\":3,\"lastObservedTime\":\"2026-11-23T00:05:00.123456Z\"},"
-		"\"eventTime\":\"2026-11-23T00:00:00.000001Z\"}");
+		"\"eventTime\":\"2026-11-23T00:00:00.000001Z\"}"));
 
 	(void)state;
 	assert_value(event, "message", "said");
@@ -157,8 +147,9 @@ static void test_append_events_v1(void **state)
 /* Any byte, as it is; an object without a kind, or without a name. */
 static void test_append_hostile(void **state)
 {
-	struct kev_event *event = created("{\"metadata\":{\"name\":\"a\"},\"type\":\"a\\u0000b\\u001b[2J\","
-					  "\"involvedObject\":{\"kind\":\"\\u00c9A/Z\",\"name\":\"\"}}");
+	struct kev_event *event =
+		created(kev_str_c("{\"metadata\":{\"name\":\"a\"},\"type\":\"a\\u0000b\\u001b[2J\","
+				  "\"involvedObject\":{\"kind\":\"\\u00c9A/Z\",\"name\":\"\"}}"));
 	struct kev_buf out;
 
 	(void)state;
@@ -185,7 +176,7 @@ static void test_append_long(void **state)
 	for (int i = 0; i < 40000; i++)
 		kev_buf_append_c(&text, "\xc3\xa9");
 	kev_buf_append_c(&text, "\"}");
-	event = created(kev_buf_cstr(&text));
+	event = created(kev_str_c(kev_buf_cstr(&text)));
 	kev_buf_init(&out, KEV_ATTRIBUTE_SIZE_MAX);
 	assert_int_equal(kev_attribute_append(event, KEV_STR("message"), &out), 0);
 	assert_int_equal(out.len, KEV_ATTRIBUTE_SIZE_MAX - 1);

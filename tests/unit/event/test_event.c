@@ -5,23 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "created.h"
 #include "kevfs/event/event.h"
 #include "kevfs/event/line.h"
 #include "kevfs/event/print.h"
 #include "kevfs/event/timestamp.h"
-#include "scanned.h"
-
-static struct kev_event *created(struct kev_str text)
-{
-	struct kev_json *json = scanned(text);
-	struct kev_event *event = NULL;
-	struct kev_error error;
-
-	if (kev_event_create(json, 0, &event, &error))
-		fail_msg("%s", error.text);
-	kev_json_destroy(json);
-	return event;
-}
 
 static int64_t at(const char *text)
 {

@@ -4,27 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "created.h"
 #include "kevfs/event/compact.h"
 #include "kevfs/event/event.h"
 #include "kevfs/event/line.h"
 #include "kevfs/event/timestamp.h"
-#include "scanned.h"
-
-static struct kev_event *created(const char *text)
-{
-	struct kev_json *json = scanned(kev_str_c(text));
-	struct kev_event *event = NULL;
-	struct kev_error error;
-
-	if (kev_event_create(json, 0, &event, &error))
-		fail_msg("%s", error.text);
-	kev_json_destroy(json);
-	return event;
-}
 
 static void assert_line(const char *text, const char *line)
 {
-	struct kev_event *event = created(text);
+	struct kev_event *event = created(kev_str_c(text));
 	struct kev_json *json = kev_json_create();
 	struct kev_buf out;
 
@@ -153,7 +141,7 @@ static void assert_node(const char *rest, const char *node)
 	struct kev_event *event;
 
 	snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"a\"},%s}", rest);
-	event = created(text);
+	event = created(kev_str_c(text));
 	assert_str_equal(kev_event_node(event), kev_str_c(node));
 	kev_event_unref(event);
 }
@@ -191,7 +179,8 @@ static void test_compact(void **state)
 
 static void test_event_compact(void **state)
 {
-	struct kev_event *event = created("{\"metadata\":{\"name\":\"a\",\"x\":[]},\"message\":\"b  c\"}");
+	struct kev_event *event =
+		created(kev_str_c("{\"metadata\":{\"name\":\"a\",\"x\":[]},\"message\":\"b  c\"}"));
 	struct kev_buf out;
 
 	(void)state;
