@@ -165,6 +165,14 @@ def test_compressed_without_end(refused, scratch):  # noqa: F811
     assert time.monotonic() - begun < 5
 
 
+def test_damage_far_behind_nonsense_is_not_looked_for(refused, scratch):  # noqa: F811
+    """What is said is what was wrong first: the end, which is broken off, lies behind what is unpacked to find out."""
+    one = subprocess.run("head -c 1G /dev/zero | zstd -q -1", shell=True, stdout=subprocess.PIPE, check=True).stdout
+    for count, words in ((1, "broken off"), (3, "expected '{'")):
+        (scratch / "bad").write_bytes((one * count)[:-10])
+        one_line(refused(source=f"file:{scratch}/bad"), f"{scratch}/bad: ", words)
+
+
 def test_windows_that_are_too_large(refused, scratch):  # noqa: F811
     for tool in (["xz", "--lzma2=dict=512MiB"], ["zstd", "-q", "--ultra", "-22", "--long=31"]):
         (scratch / "large").write_bytes(pack(single("a", 1), *tool))
