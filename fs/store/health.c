@@ -1,21 +1,41 @@
 #include "kevfs/store/health.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
 
 /* A moment on both clocks. */
 struct moment {
 	int64_t real, monotonic;
 };
 
+struct kev_health_record {
+	enum kev_scope_kind kind;
+	enum kev_health_phase phase;
+	bool denied;        /* it is done without */
+	bool was_connected; /* ever */
+	int64_t since;      /* it is in that phase: real */
+	int64_t heard;      /* monotonic */
+	uint64_t reconnects, relists, bytes;
+	struct kev_error error;
+	int64_t error_time;
+	char resource_version[KEV_HEALTH_RV_SIZE];
+	TAILQ_ENTRY(kev_health_record) next;
+	bool everywhere; /* no namespace */
+	char namespace_[];
+};
+
 /* The watches of one kind. */
 struct watches {
-	unsigned count, connected;
-	unsigned gone;       /* of those that are not connected: how many were before */
-	int64_t since;       /* while all are connected, or were GRACE ago: real */
+	unsigned count, connected, denied;
+	bool ever;           /* there was one: a file's has none, and needs none */
+	bool complete;       /* all that are not denied are connected */
+	int64_t since;       /* while they are, or were GRACE ago: real */
 	struct moment ended; /* while some are not: when the first of them ended */
 	bool broken;         /* … and it is known that they do not work */
-	uint64_t reconnects, relists;
+	uint64_t reconnects, relists, bytes;
 	struct kev_error error;
 	int64_t error_time;
 };
@@ -26,8 +46,11 @@ struct kev_health {
 
 	pthread_mutex_t lock; /* protects everything below; a leaf */
 	bool synced;
-	int64_t since; /* since when it is synced, or not: real */
+	int64_t synced_at; /* real */
+	int64_t since;     /* since when it is synced, or not: real */
 	struct watches watches[KEV_HEALTH_KINDS];
+	TAILQ_HEAD(, kev_health_record) records;
+	size_t record_count, record_bytes; /* of their namespaces, each with its NUL */
 };
 
 static struct moment now(const struct kev_health *health)
@@ -43,14 +66,23 @@ struct kev_health *kev_health_create(const struct kev_clock *clock)
 		return NULL;
 	health->clock = clock;
 	health->started = health->since = kev_clock_realtime(clock);
+	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
+		health->watches[i].complete = true;
+	TAILQ_INIT(&health->records);
 	pthread_mutex_init(&health->lock, NULL);
 	return health;
 }
 
 void kev_health_destroy(struct kev_health *health)
 {
+	struct kev_health_record *record;
+
 	if (!health)
 		return;
+	while ((record = TAILQ_FIRST(&health->records))) {
+		TAILQ_REMOVE(&health->records, record, next);
+		free(record);
+	}
 	pthread_mutex_destroy(&health->lock);
 	free(health);
 }
@@ -61,81 +93,220 @@ void kev_health_synced(struct kev_health *health)
 
 	pthread_mutex_lock(&health->lock);
 	if (!health->synced)
-		health->since = at;
+		health->since = health->synced_at = at;
 	health->synced = true;
 	pthread_mutex_unlock(&health->lock);
 }
 
 static bool is_connected(const struct watches *w, struct moment at)
 {
-	return w->connected == w->count ||
-	       (!w->broken && at.monotonic - w->ended.monotonic < KEV_HEALTH_GRACE);
+	return w->complete || (!w->broken && at.monotonic - w->ended.monotonic < KEV_HEALTH_GRACE);
 }
 
-void kev_health_add(struct kev_health *health, enum kev_scope_kind kind)
+/* After the counts have changed. */
+static void recount_locked(struct watches *w, struct moment at)
 {
-	struct watches *w = &health->watches[kind];
-	struct moment at = now(health);
+	unsigned due = w->count - w->denied;
+	bool complete = due > 0 ? w->connected == due : !w->ever;
 
-	pthread_mutex_lock(&health->lock);
-	w->count++;
-	w->ended = at;
-	w->broken = true;
-	pthread_mutex_unlock(&health->lock);
-}
-
-void kev_health_connected(struct kev_health *health, enum kev_scope_kind kind)
-{
-	struct watches *w = &health->watches[kind];
-	struct moment at = now(health);
-
-	pthread_mutex_lock(&health->lock);
-	if (w->gone > 0) {
-		w->gone--;
-		w->reconnects++;
-	}
-	if (w->connected + 1 == w->count) {
+	if (complete && !w->complete) {
 		if (!is_connected(w, at))
 			w->since = at.real;
 		w->broken = false;
-	}
-	w->connected++;
-	pthread_mutex_unlock(&health->lock);
-}
-
-void kev_health_ended(struct kev_health *health, enum kev_scope_kind kind)
-{
-	struct watches *w = &health->watches[kind];
-	struct moment at = now(health);
-
-	pthread_mutex_lock(&health->lock);
-	if (w->connected == w->count)
+	} else if (!complete && w->complete) {
 		w->ended = at;
-	w->connected--;
-	w->gone++;
-	pthread_mutex_unlock(&health->lock);
+	}
+	w->complete = complete;
 }
 
-void kev_health_failed(struct kev_health *health, enum kev_scope_kind kind, const struct kev_error *why)
+static void set_phase_locked(struct kev_health_record *record, enum kev_health_phase phase, struct moment at)
+{
+	if (record->phase != phase)
+		record->since = at.real;
+	record->phase = phase;
+}
+
+static void set_error_locked(
+	struct watches *w, struct kev_health_record *record, const struct kev_error *why, struct moment at)
+{
+	record->error = w->error = *why;
+	record->error_time = w->error_time = at.real;
+}
+
+static void set_resource_version_locked(struct kev_health_record *record, struct kev_str rv)
+{
+	size_t len = rv.len < KEV_HEALTH_RV_SIZE ? rv.len : KEV_HEALTH_RV_SIZE - 1;
+
+	if (len == 0)
+		return;
+	memcpy(record->resource_version, rv.data, len);
+	record->resource_version[len] = '\0';
+}
+
+struct kev_health_record *kev_health_add(
+	struct kev_health *health, enum kev_scope_kind kind, const char *namespace_)
 {
 	struct watches *w = &health->watches[kind];
 	struct moment at = now(health);
+	size_t size = namespace_ ? strlen(namespace_) + 1 : 1;
+	struct kev_health_record *record = calloc(1, sizeof(*record) + size);
+
+	if (!record)
+		return NULL;
+	record->kind = kind;
+	record->everywhere = !namespace_;
+	memcpy(record->namespace_, namespace_ ? namespace_ : "", size);
+	record->since = at.real;
+	record->heard = INT64_MIN;
+	pthread_mutex_lock(&health->lock);
+	TAILQ_INSERT_TAIL(&health->records, record, next);
+	health->record_count++;
+	health->record_bytes += size;
+	/* What was never connected has no grace. */
+	if (!w->ever)
+		w->broken = true;
+	w->ever = true;
+	w->count++;
+	recount_locked(w, at);
+	pthread_mutex_unlock(&health->lock);
+	return record;
+}
+
+/* What a record counts for, as it is. */
+static void count_locked(struct watches *w, const struct kev_health_record *record, int by)
+{
+	if (record->denied)
+		w->denied += (unsigned)by;
+	else if (record->phase == KEV_HEALTH_WATCHING)
+		w->connected += (unsigned)by;
+}
+
+void kev_health_remove(struct kev_health *health, struct kev_health_record *record)
+{
+	struct moment at = now(health);
+	struct watches *w;
+
+	if (!record)
+		return;
+	w = &health->watches[record->kind];
+	pthread_mutex_lock(&health->lock);
+	count_locked(w, record, -1);
+	w->count--;
+	recount_locked(w, at);
+	TAILQ_REMOVE(&health->records, record, next);
+	health->record_count--;
+	health->record_bytes -= strlen(record->namespace_) + 1;
+	pthread_mutex_unlock(&health->lock);
+	free(record);
+}
+
+/* Move a record on. */
+static void move_locked(struct kev_health *health, struct kev_health_record *record,
+	enum kev_health_phase phase, bool denied, struct moment at)
+{
+	struct watches *w = &health->watches[record->kind];
+
+	count_locked(w, record, -1);
+	record->denied = denied;
+	set_phase_locked(record, denied ? KEV_HEALTH_DENIED : phase, at);
+	count_locked(w, record, 1);
+	recount_locked(w, at);
+}
+
+/* It is known not to work. */
+static void note_broken_locked(struct watches *w, const struct kev_health_record *record)
+{
+	if (!record->denied)
+		w->broken = !w->complete;
+}
+
+void kev_health_listing(struct kev_health *health, struct kev_health_record *record, bool again)
+{
+	struct watches *w = &health->watches[record->kind];
+	struct moment at = now(health);
 
 	pthread_mutex_lock(&health->lock);
-	w->broken = w->connected < w->count;
-	w->error = *why;
-	w->error_time = at.real;
+	move_locked(health, record, KEV_HEALTH_LISTING, record->denied, at);
+	if (again) {
+		/* Nobody lists what could be followed: something was missed. */
+		note_broken_locked(w, record);
+		record->relists++;
+		w->relists++;
+	}
 	pthread_mutex_unlock(&health->lock);
 }
 
-void kev_health_listing(struct kev_health *health, enum kev_scope_kind kind, bool again)
+void kev_health_connecting(
+	struct kev_health *health, struct kev_health_record *record, struct kev_str resource_version)
 {
-	struct watches *w = &health->watches[kind];
+	struct moment at = now(health);
 
 	pthread_mutex_lock(&health->lock);
-	/* Nobody lists what could be followed: something was missed. */
-	w->broken = true;
-	w->relists += again ? 1 : 0;
+	move_locked(health, record, KEV_HEALTH_CONNECTING, false, at);
+	set_resource_version_locked(record, resource_version);
+	pthread_mutex_unlock(&health->lock);
+}
+
+void kev_health_connected(struct kev_health *health, struct kev_health_record *record)
+{
+	struct watches *w = &health->watches[record->kind];
+	struct moment at = now(health);
+
+	pthread_mutex_lock(&health->lock);
+	move_locked(health, record, KEV_HEALTH_WATCHING, false, at);
+	if (record->was_connected) {
+		record->reconnects++;
+		w->reconnects++;
+	}
+	record->was_connected = true;
+	pthread_mutex_unlock(&health->lock);
+}
+
+void kev_health_ended(struct kev_health *health, struct kev_health_record *record)
+{
+	struct moment at = now(health);
+
+	pthread_mutex_lock(&health->lock);
+	move_locked(health, record, KEV_HEALTH_CONNECTING, record->denied, at);
+	pthread_mutex_unlock(&health->lock);
+}
+
+void kev_health_failed(
+	struct kev_health *health, struct kev_health_record *record, const struct kev_error *why)
+{
+	struct watches *w = &health->watches[record->kind];
+	struct moment at = now(health);
+
+	pthread_mutex_lock(&health->lock);
+	move_locked(health, record, KEV_HEALTH_WAITING, record->denied, at);
+	note_broken_locked(w, record);
+	set_error_locked(w, record, why, at);
+	pthread_mutex_unlock(&health->lock);
+}
+
+void kev_health_denied(
+	struct kev_health *health, struct kev_health_record *record, const struct kev_error *why)
+{
+	struct watches *w = &health->watches[record->kind];
+	struct moment at = now(health);
+
+	pthread_mutex_lock(&health->lock);
+	move_locked(health, record, KEV_HEALTH_DENIED, true, at);
+	w->broken = w->broken || w->count == w->denied;
+	set_error_locked(w, record, why, at);
+	pthread_mutex_unlock(&health->lock);
+}
+
+void kev_health_heard(struct kev_health *health, struct kev_health_record *record, uint64_t bytes,
+	struct kev_str resource_version)
+{
+	int64_t at = kev_clock_monotonic(health->clock);
+
+	pthread_mutex_lock(&health->lock);
+	record->heard = at;
+	record->bytes += bytes;
+	health->watches[record->kind].bytes += bytes;
+	set_resource_version_locked(record, resource_version);
 	pthread_mutex_unlock(&health->lock);
 }
 
@@ -144,10 +315,12 @@ static void describe(const struct watches *w, struct moment at, struct kev_healt
 	bool connected = is_connected(w, at);
 
 	*out = (struct kev_health_watch){.count = w->count,
+		.denied = w->denied,
 		.connected = connected,
 		.since = connected ? w->since : w->ended.real,
 		.reconnects = w->reconnects,
 		.relists = w->relists,
+		.bytes = w->bytes,
 		.error = w->error,
 		.error_time = w->error_time};
 }
@@ -164,6 +337,7 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 	pthread_mutex_lock(&health->lock);
 	out->started = health->started;
 	out->synced = health->synced;
+	out->synced_at = health->synced_at;
 	out->stale = is_stale_locked(health, at);
 	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
 		describe(&health->watches[i], at, &out->watches[i]);
@@ -182,4 +356,81 @@ bool kev_health_stale(struct kev_health *health)
 	stale = is_stale_locked(health, at);
 	pthread_mutex_unlock(&health->lock);
 	return stale;
+}
+
+const char *kev_health_phase_name(enum kev_health_phase phase)
+{
+	static const char *const names[] = {[KEV_HEALTH_IDLE] = "idle",
+		[KEV_HEALTH_LISTING] = "listing",
+		[KEV_HEALTH_CONNECTING] = "connecting",
+		[KEV_HEALTH_WATCHING] = "watching",
+		[KEV_HEALTH_WAITING] = "waiting",
+		[KEV_HEALTH_DENIED] = "denied"};
+
+	return names[phase];
+}
+
+static void describe_record(
+	const struct kev_health_record *record, struct moment at, struct kev_health_detail *out)
+{
+	*out = (struct kev_health_detail){.kind = record->kind,
+		.phase = record->phase,
+		.since = record->since,
+		.silence = record->heard == INT64_MIN ? -1 : at.monotonic - record->heard,
+		.reconnects = record->reconnects,
+		.relists = record->relists,
+		.bytes = record->bytes,
+		.error = record->error,
+		.error_time = record->error_time};
+	memcpy(out->resource_version, record->resource_version, sizeof(out->resource_version));
+}
+
+/* @return the room that all of them need: the array, and the namespaces behind it */
+static size_t measure_locked(const struct kev_health *health)
+{
+	return health->record_count * sizeof(struct kev_health_detail) + health->record_bytes;
+}
+
+static size_t copy_locked(const struct kev_health *health, struct kev_health_detail *out)
+{
+	const struct kev_health_record *record;
+	struct moment at = now(health);
+	char *text = out ? (char *)(out + health->record_count) : NULL;
+	size_t i = 0;
+
+	for (record = TAILQ_FIRST(&health->records); record; record = TAILQ_NEXT(record, next)) {
+		size_t size = strlen(record->namespace_) + 1;
+
+		describe_record(record, at, &out[i]);
+		memcpy(text, record->namespace_, size);
+		out[i++].namespace_ = record->everywhere ? NULL : text;
+		text += size;
+	}
+	return i;
+}
+
+/* No memory is asked for under the lock: so more may have been added meanwhile. */
+int kev_health_details(struct kev_health *health, struct kev_health_detail **out, size_t *count)
+{
+	struct kev_health_detail *details = NULL, *larger;
+	size_t room = 0, need;
+
+	for (;;) {
+		pthread_mutex_lock(&health->lock);
+		need = measure_locked(health);
+		if (need <= room) {
+			*count = copy_locked(health, details);
+			pthread_mutex_unlock(&health->lock);
+			*out = details;
+			return 0;
+		}
+		pthread_mutex_unlock(&health->lock);
+		larger = realloc(details, need);
+		if (!larger) {
+			free(details);
+			return -ENOMEM;
+		}
+		details = larger;
+		room = need;
+	}
 }

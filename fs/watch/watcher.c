@@ -46,8 +46,11 @@ static const struct resource {
 		"application/json;as=PartialObjectMetadata;" METADATA, {METADATA_LIST, "NamespaceList"}},
 };
 
+_Static_assert(KEV_HEALTH_RV_SIZE > KEV_REFLECTOR_RV_MAX, "the health has room for any resourceVersion");
+
 struct kev_watcher {
 	struct kev_watcher_config config;
+	struct kev_health_record *health;
 	struct kev_buf label; /* for messages: "events of namespace default" */
 	struct kev_reflector *reflector;
 	struct kev_ingest *ingest;
@@ -113,10 +116,10 @@ struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config)
 	if (kev_buf_cstr(&w->label) && !w->label.error)
 		w->ingest = kev_ingest_create(
 			config->store, config->intake, config->kind, config->clock, label(w));
-	if (w->reflector && w->lines && w->ingest) {
-		kev_health_add(config->health, config->kind);
+	if (w->reflector && w->lines && w->ingest)
+		w->health = kev_health_add(config->health, config->kind, config->namespace_);
+	if (w->health)
 		return w;
-	}
 	kev_watcher_destroy(w);
 	return NULL;
 }
@@ -130,7 +133,7 @@ static void end_request(struct kev_watcher *w)
 	kev_items_destroy(w->items);
 	w->items = NULL;
 	if (w->connected)
-		kev_health_ended(w->config.health, w->config.kind);
+		kev_health_ended(w->config.health, w->health);
 	w->connected = false;
 	w->stopped = false;
 	w->lost = false;
@@ -144,6 +147,7 @@ void kev_watcher_destroy(struct kev_watcher *w)
 		return;
 	if (w->lines)
 		end_request(w);
+	kev_health_remove(w->config.health, w->health);
 	kev_lines_destroy(w->lines);
 	kev_reflector_destroy(w->reflector);
 	kev_ingest_destroy(w->ingest);
@@ -175,7 +179,7 @@ static struct kev_reflector_input garbage(struct kev_watcher *w)
 static void tell_connected(struct kev_watcher *w)
 {
 	w->connected = true;
-	kev_health_connected(w->config.health, w->config.kind);
+	kev_health_connected(w->config.health, w->health);
 	if (w->troubled)
 		kev_log_warning("%s: in sync with the server again", label(w));
 	w->troubled = false;
@@ -197,6 +201,7 @@ static int on_head(void *context, const struct kev_http_response *response)
 {
 	struct kev_watcher *w = context;
 
+	kev_health_heard(w->config.health, w->health, 0, KEV_STR(""));
 	w->status = response->status;
 	/* What a refusal has to say is short. */
 	if (w->status != 200)
@@ -309,12 +314,16 @@ static int on_page_piece(struct kev_watcher *w, struct kev_str piece)
 static int on_body(void *context, struct kev_str piece)
 {
 	struct kev_watcher *w = context;
+	int r;
 
-	if (w->status != 200) {
+	if (w->status != 200)
 		/* The first bytes say what is wrong; the rest may be missing. */
-		return kev_buf_append_str(&w->refusal, piece) ? -ECANCELED : 0;
-	}
-	return w->watching ? on_watch_piece(w, piece) : on_page_piece(w, piece);
+		r = kev_buf_append_str(&w->refusal, piece) ? -ECANCELED : 0;
+	else
+		r = w->watching ? on_watch_piece(w, piece) : on_page_piece(w, piece);
+	kev_health_heard(
+		w->config.health, w->health, piece.len, kev_reflector_resource_version(w->reflector));
+	return r;
 }
 
 /* "User "x" cannot list resource "events" …": the server's words, without what we say ourselves. */
@@ -481,6 +490,8 @@ static int start_list(struct kev_watcher *w, const struct kev_reflector_action *
 
 	kev_buf_init(&path, PATH_MAX_BYTES);
 	w->watching = false;
+	if (!action->begin)
+		kev_health_listing(w->config.health, w->health, false);
 	append_path(w, &path);
 	kev_buf_printf(&path, "?limit=%u", action->limit);
 	append_parameter(&path, "continue", action->continue_);
@@ -505,6 +516,8 @@ static int start_watch(struct kev_watcher *w, const struct kev_reflector_action 
 	w->streaming = action->begin;
 	if (action->begin)
 		kev_buf_append_c(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+	else
+		kev_health_connecting(w->config.health, w->health, action->resource_version);
 	r = send(w, &path, action->timeout);
 	kev_buf_fini(&path);
 	return r;
@@ -516,7 +529,7 @@ static int relist_begin(struct kev_watcher *w)
 	w->progress.remaining = 0;
 	w->received = 0;
 	w->begun_lists++;
-	kev_health_listing(w->config.health, w->config.kind, w->settled);
+	kev_health_listing(w->config.health, w->health, w->settled);
 	if (w->config.kind == KEV_SCOPE_EVENTS)
 		return kev_intake_relist_begin(w->config.intake, &w->begun);
 	w->begun = kev_store_relist_begin(w->config.store);
@@ -545,7 +558,7 @@ static void tell_failed(struct kev_watcher *w, const struct kev_reflector_input 
 	static const struct kev_error no_memory = {"out of memory"};
 
 	kev_health_failed(
-		w->config.health, w->config.kind, input->event == KEV_REFLECTOR_LOST ? &no_memory : &w->why);
+		w->config.health, w->health, input->event == KEV_REFLECTOR_LOST ? &no_memory : &w->why);
 }
 
 /* The log tells once that something does not work, and once that it works again; what lies in between, only
@@ -555,7 +568,9 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 {
 	enum kev_log_level level = w->troubled || w->quiet ? KEV_LOG_INFO : KEV_LOG_WARNING;
 
-	if (action->denied || action->next == KEV_REFLECTOR_WAIT)
+	if (action->denied)
+		kev_health_denied(w->config.health, w->health, &w->why);
+	else if (action->next == KEV_REFLECTOR_WAIT)
 		tell_failed(w, input);
 	if (action->denied) {
 		w->denied = true;

@@ -2,11 +2,13 @@
 #define KEVFS_STORE_HEALTH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "kevfs/base/clock.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
+#include "kevfs/base/str.h"
 #include "kevfs/store/store.h"
 
 /**
@@ -15,14 +17,20 @@
  *
  * A server ends each watch after some minutes, and the next one begins at once. That is no reason to call
  * anything stale: a watch counts as connected for KEV_HEALTH_GRACE after it ended, unless it is known not to
- * work.
+ * work. The same holds where one is added to others that are connected.
  */
 struct kev_health;
+
+/** One watch: of a kind, and of a namespace or of all. Owned by the health. */
+struct kev_health_record;
 
 #define KEV_HEALTH_GRACE (2 * KEV_NS_PER_SEC)
 
 /** How many kinds there are: enum kev_scope_kind. */
 #define KEV_HEALTH_KINDS (KEV_SCOPE_NAMESPACES + 1)
+
+/** Room for a resourceVersion and its NUL; a longer one is cut. */
+#define KEV_HEALTH_RV_SIZE 129
 
 /** @param clock  borrowed. @return new: not synced, and no watches; or NULL on ENOMEM */
 struct kev_health *kev_health_create(const struct kev_clock *clock);
@@ -31,29 +39,61 @@ void kev_health_destroy(struct kev_health *health);
 /** The store is complete for the first time. Of a file that is all there is to say: nothing else comes. */
 void kev_health_synced(struct kev_health *health);
 
-/** There is one more watch of that kind, and it is not connected. One kind may have several: one a namespace.
+/**
+ * There is one more watch, and it is not connected. One kind may have several: one a namespace.
+ * @param namespace_  what it is of; NULL: all. Copied
+ * @return its record, until kev_health_remove() or the health's end; NULL on ENOMEM
  */
-void kev_health_add(struct kev_health *health, enum kev_scope_kind kind);
+struct kev_health_record *kev_health_add(
+	struct kev_health *health, enum kev_scope_kind kind, const char *namespace_) KEV_MUST_USE;
 
-/** A watch that was not has become connected: what it said first is in the store. */
-void kev_health_connected(struct kev_health *health, enum kev_scope_kind kind);
-
-/** One that was is so no more. */
-void kev_health_ended(struct kev_health *health, enum kev_scope_kind kind);
-
-/** A watch of that kind does not work. @param why  what kev_error holds: one line, escaped */
-void kev_health_failed(struct kev_health *health, enum kev_scope_kind kind, const struct kev_error *why);
+/** There is no such watch any more: it makes nothing stale. But where the last one of a kind goes, that kind
+ * is not connected. What it has counted stays in the sums of its kind. */
+void kev_health_remove(struct kev_health *health, struct kev_health_record *record);
 
 /** A list begins, for a watch that is not connected. @param again  it is not the first */
-void kev_health_listing(struct kev_health *health, enum kev_scope_kind kind, bool again);
+void kev_health_listing(struct kev_health *health, struct kev_health_record *record, bool again);
+
+/** The list is complete, or the watch before has ended, and a watch is asked for. It is not denied (any
+ * more).
+ * @param resource_version  from where on; or empty */
+void kev_health_connecting(
+	struct kev_health *health, struct kev_health_record *record, struct kev_str resource_version);
+
+/** A watch that was not has become connected: what it said first is in the store. */
+void kev_health_connected(struct kev_health *health, struct kev_health_record *record);
+
+/** One that was is so no more. */
+void kev_health_ended(struct kev_health *health, struct kev_health_record *record);
+
+/** It does not work, and is tried again later. @param why  what kev_error holds: one line, escaped */
+void kev_health_failed(
+	struct kev_health *health, struct kev_health_record *record, const struct kev_error *why);
+
+/**
+ * The server does not permit it, and it is done without: from now on it makes nothing stale, whatever is told
+ * of it, until it is connecting. But where all of a kind are denied, that kind is not connected.
+ */
+void kev_health_denied(
+	struct kev_health *health, struct kev_health_record *record, const struct kev_error *why);
+
+/**
+ * Something was heard of the server, for this watch or its list. Once a piece, however many lines it holds.
+ * @param bytes  how much, unpacked
+ * @param resource_version  how far it is now; empty: as far as before
+ */
+void kev_health_heard(struct kev_health *health, struct kev_health_record *record, uint64_t bytes,
+	struct kev_str resource_version);
 
 /** How the watches of one kind are. */
 struct kev_health_watch {
 	unsigned count;         /**< how many there are to be; 0: this kind is not watched */
-	bool connected;         /**< all of them */
+	unsigned denied;        /**< how many of them the server does not permit */
+	bool connected;         /**< all the others, and there are some */
 	int64_t since;          /**< since when it is as connected says, ns since the epoch */
 	uint64_t reconnects;    /**< a watch began anew */
 	uint64_t relists;       /**< a list began anew */
+	uint64_t bytes;         /**< heard of, unpacked */
 	struct kev_error error; /**< why one failed last; an empty text where none ever did */
 	int64_t error_time;     /**< ns since the epoch */
 };
@@ -61,7 +101,8 @@ struct kev_health_watch {
 struct kev_health_state {
 	int64_t started; /**< when this began, ns since the epoch */
 	bool synced;
-	bool stale; /**< kev_health_stale() */
+	int64_t synced_at; /**< when it was complete for the first time, ns since the epoch; 0: not yet */
+	bool stale;        /**< kev_health_stale() */
 	/** Since when both are as they are, ns since the epoch. */
 	int64_t since;
 	struct kev_health_watch watches[KEV_HEALTH_KINDS];
@@ -71,5 +112,43 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out);
 
 /** Can there be Events that are not in the store: is it not synced, or is a watch of Events not connected? */
 bool kev_health_stale(struct kev_health *health);
+
+/** What a watch is at. */
+enum kev_health_phase {
+	KEV_HEALTH_IDLE,       /**< it has not begun */
+	KEV_HEALTH_LISTING,    /**< what there is is being listed */
+	KEV_HEALTH_CONNECTING, /**< a watch was asked for, and there is no answer yet */
+	KEV_HEALTH_WATCHING,   /**< it is connected */
+	KEV_HEALTH_WAITING,    /**< it does not work, and is tried again later */
+	KEV_HEALTH_DENIED,     /**< the server does not permit it; it is asked again from time to time */
+};
+
+/** How many there are. */
+#define KEV_HEALTH_PHASES (KEV_HEALTH_DENIED + 1)
+
+/** "watching" and so on. */
+const char *kev_health_phase_name(enum kev_health_phase phase);
+
+/** How one watch is. */
+struct kev_health_detail {
+	enum kev_scope_kind kind;
+	const char *namespace_; /**< NULL: all */
+	enum kev_health_phase phase;
+	int64_t since;                             /**< since when it is at that, ns since the epoch */
+	char resource_version[KEV_HEALTH_RV_SIZE]; /**< how far it is; "" before the first. Any bytes */
+	int64_t silence;        /**< ns since the last byte was heard; negative: there was none yet */
+	uint64_t reconnects;    /**< it began anew */
+	uint64_t relists;       /**< its list began anew */
+	uint64_t bytes;         /**< heard of, unpacked */
+	struct kev_error error; /**< why it failed last; an empty text where it never did */
+	int64_t error_time;     /**< ns since the epoch */
+};
+
+/**
+ * How each watch is, in the order in which they were added.
+ * @param out  new: one block, to be freed with free(); NULL where there are none
+ * @return 0 or -ENOMEM
+ */
+int kev_health_details(struct kev_health *health, struct kev_health_detail **out, size_t *count) KEV_MUST_USE;
 
 #endif

@@ -418,15 +418,15 @@ static void test_listxattr(void **state)
 static void test_xattr_stale(void **state)
 {
 	struct world *world = create(false);
+	struct kev_health_record *watch = kev_health_add(world->health, KEV_SCOPE_EVENTS, NULL);
 	uint64_t node;
 
 	(void)state;
 	fill(world);
 	node = walk(world, "default/pods/web-1/events/" NAME);
-	kev_health_add(world->health, KEV_SCOPE_EVENTS);
 	assert_int_equal(getxattr(world, node, "user.kevfs.stale", 1), 0);
 	assert_str_equal(reply_bytes(world), KEV_STR("1"));
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_connected(world->health, watch);
 	kev_health_synced(world->health);
 	assert_int_equal(getxattr(world, node, "user.kevfs.stale", 1), 0);
 	assert_str_equal(reply_bytes(world), KEV_STR("0"));

@@ -1,6 +1,7 @@
 #include "../test.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "kevfs/base/defs.h"
 #include "kevfs/store/health.h"
@@ -13,6 +14,7 @@ struct world {
 	int64_t now;
 	struct kev_clock clock;
 	struct kev_health *health;
+	struct kev_health_record *record; /* of connect() */
 };
 
 static int64_t realtime(void *context)
@@ -61,11 +63,19 @@ static struct kev_health_watch events(struct world *world)
 	return get(world).watches[KEV_SCOPE_EVENTS];
 }
 
+static struct kev_health_record *add(struct world *world, enum kev_scope_kind kind, const char *namespace_)
+{
+	struct kev_health_record *record = kev_health_add(world->health, kind, namespace_);
+
+	assert_non_null(record);
+	return record;
+}
+
 /* Of one watch of events: connected and synced. */
 static void connect(struct world *world)
 {
-	kev_health_add(world->health, KEV_SCOPE_EVENTS);
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	world->record = add(world, KEV_SCOPE_EVENTS, NULL);
+	kev_health_connected(world->health, world->record);
 	kev_health_synced(world->health);
 }
 
@@ -92,15 +102,15 @@ static void test_get_before_the_first_watch(void **state)
 	struct world *world = *state;
 
 	world->now = S;
-	kev_health_add(world->health, KEV_SCOPE_EVENTS);
-	kev_health_listing(world->health, KEV_SCOPE_EVENTS, false);
+	world->record = add(world, KEV_SCOPE_EVENTS, NULL);
+	kev_health_listing(world->health, world->record, false);
 	/* Nothing was ever connected: no grace. */
 	assert_false(events(world).connected);
 	assert_true(events(world).since == NOON + S);
 	kev_health_synced(world->health);
 	assert_true(get(world).stale);
 	world->now = 2 * S;
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_connected(world->health, world->record);
 	assert_false(get(world).stale);
 	assert_true(get(world).since == NOON + 2 * S);
 	assert_true(events(world).connected);
@@ -114,11 +124,11 @@ static void test_ended_is_renewed(void **state)
 
 	connect(world);
 	world->now = 300 * S;
-	kev_health_ended(world->health, KEV_SCOPE_EVENTS);
+	kev_health_ended(world->health, world->record);
 	world->now += KEV_HEALTH_GRACE - 1;
 	assert_false(get(world).stale);
 	assert_true(events(world).connected);
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_connected(world->health, world->record);
 	world->now += 3600 * S;
 	/* As if nothing had been. */
 	assert_true(events(world).since == NOON);
@@ -132,13 +142,13 @@ static void test_ended_for_longer(void **state)
 
 	connect(world);
 	world->now = 300 * S;
-	kev_health_ended(world->health, KEV_SCOPE_EVENTS);
+	kev_health_ended(world->health, world->record);
 	world->now += KEV_HEALTH_GRACE;
 	assert_true(get(world).stale);
 	assert_true(get(world).since == NOON + 300 * S);
 	assert_true(events(world).since == NOON + 300 * S);
 	world->now = 400 * S;
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_connected(world->health, world->record);
 	assert_false(get(world).stale);
 	assert_true(get(world).since == NOON + 400 * S);
 }
@@ -149,20 +159,20 @@ static void test_failed_has_no_grace(void **state)
 	struct world *world = *state;
 
 	connect(world);
-	kev_health_ended(world->health, KEV_SCOPE_EVENTS);
+	kev_health_ended(world->health, world->record);
 	world->now = 1;
-	kev_health_failed(world->health, KEV_SCOPE_EVENTS, &why);
+	kev_health_failed(world->health, world->record, &why);
 	assert_true(get(world).stale);
 	assert_string_equal(events(world).error.text, "server: refused");
 	assert_true(events(world).error_time == NOON + 1);
 	world->now = 2;
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_connected(world->health, world->record);
 	assert_false(get(world).stale);
 	assert_true(get(world).since == NOON + 2);
 	/* What it was is still to be read. */
 	assert_string_equal(events(world).error.text, "server: refused");
 	/* The next time there is a grace again. */
-	kev_health_ended(world->health, KEV_SCOPE_EVENTS);
+	kev_health_ended(world->health, world->record);
 	assert_false(get(world).stale);
 }
 
@@ -171,8 +181,8 @@ static void test_listing_has_no_grace(void **state)
 	struct world *world = *state;
 
 	connect(world);
-	kev_health_ended(world->health, KEV_SCOPE_EVENTS);
-	kev_health_listing(world->health, KEV_SCOPE_EVENTS, true);
+	kev_health_ended(world->health, world->record);
+	kev_health_listing(world->health, world->record, true);
 	assert_true(get(world).stale);
 	assert_int_equal(events(world).relists, 1);
 }
@@ -181,22 +191,146 @@ static void test_listing_has_no_grace(void **state)
 static void test_several_watches_of_a_kind(void **state)
 {
 	struct world *world = *state;
+	struct kev_health_record *other = add(world, KEV_SCOPE_EVENTS, "shop");
 
-	kev_health_add(world->health, KEV_SCOPE_EVENTS);
 	connect(world);
 	assert_true(get(world).stale);
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_connected(world->health, other);
 	assert_false(get(world).stale);
 	assert_int_equal(events(world).count, 2);
-	kev_health_ended(world->health, KEV_SCOPE_EVENTS);
+	kev_health_ended(world->health, other);
 	world->now = S;
-	kev_health_ended(world->health, KEV_SCOPE_EVENTS);
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_ended(world->health, world->record);
+	kev_health_connected(world->health, other);
 	world->now = KEV_HEALTH_GRACE;
 	assert_true(get(world).stale);
-	kev_health_connected(world->health, KEV_SCOPE_EVENTS);
+	kev_health_connected(world->health, world->record);
 	assert_false(get(world).stale);
 	assert_int_equal(events(world).reconnects, 2);
+}
+
+/* A namespace that comes while all is well is given the time that its list takes. */
+static void test_one_more_has_a_grace(void **state)
+{
+	struct world *world = *state;
+	struct kev_health_record *other;
+
+	connect(world);
+	world->now = 100 * S;
+	other = add(world, KEV_SCOPE_EVENTS, "shop");
+	kev_health_listing(world->health, other, false);
+	assert_false(get(world).stale);
+	world->now += KEV_HEALTH_GRACE - 1;
+	assert_false(get(world).stale);
+	world->now++;
+	assert_true(get(world).stale);
+	assert_true(get(world).since == NOON + 100 * S);
+	kev_health_connected(world->health, other);
+	assert_false(get(world).stale);
+	assert_true(get(world).since == NOON + world->now);
+}
+
+static void test_removed_makes_nothing_stale(void **state)
+{
+	static const struct kev_error why = {"server: refused"};
+	struct world *world = *state;
+	struct kev_health_record *other;
+
+	connect(world);
+	world->now = S;
+	other = add(world, KEV_SCOPE_EVENTS, "shop");
+	kev_health_failed(world->health, other, &why);
+	assert_true(get(world).stale);
+	world->now = 2 * S;
+	kev_health_remove(world->health, other);
+	assert_false(get(world).stale);
+	assert_true(get(world).since == NOON + 2 * S);
+	assert_int_equal(events(world).count, 1);
+	assert_string_equal(events(world).error.text, why.text);
+	/* One that was connected takes nothing along with it. */
+	other = add(world, KEV_SCOPE_EVENTS, "pay");
+	kev_health_connected(world->health, other);
+	kev_health_remove(world->health, other);
+	assert_false(get(world).stale);
+	/* Who follows nothing is no file: that is true for ever. */
+	kev_health_remove(world->health, world->record);
+	world->now += KEV_HEALTH_GRACE;
+	assert_true(get(world).stale);
+	assert_int_equal(events(world).count, 0);
+	kev_health_remove(world->health, NULL);
+}
+
+/* What the server does not permit is no reason to mistrust the rest. */
+static void test_denied_makes_nothing_stale(void **state)
+{
+	static const struct kev_error why = {"events of namespace pay may not be listed"};
+	struct world *world = *state;
+	struct kev_health_record *other;
+
+	connect(world);
+	other = add(world, KEV_SCOPE_EVENTS, "pay");
+	kev_health_listing(world->health, other, false);
+	kev_health_denied(world->health, other, &why);
+	world->now = 100 * S;
+	assert_false(get(world).stale);
+	assert_true(get(world).since == NOON);
+	assert_int_equal(events(world).count, 2);
+	assert_int_equal(events(world).denied, 1);
+	assert_string_equal(events(world).error.text, why.text);
+	/* It is asked again, and refuses again, or does not answer. */
+	kev_health_listing(world->health, other, true);
+	assert_false(get(world).stale);
+	kev_health_failed(world->health, other, &why);
+	world->now = 200 * S;
+	assert_false(get(world).stale);
+	/* Now it permits it. */
+	kev_health_listing(world->health, other, true);
+	kev_health_connecting(world->health, other, KEV_STR("7"));
+	assert_int_equal(events(world).denied, 0);
+	assert_false(get(world).stale);
+	world->now += KEV_HEALTH_GRACE;
+	assert_true(get(world).stale);
+	kev_health_connected(world->health, other);
+	assert_false(get(world).stale);
+	/* And later no more: what it brought stays as it was, and is known to. */
+	kev_health_ended(world->health, other);
+	kev_health_denied(world->health, other, &why);
+	world->now += KEV_HEALTH_GRACE;
+	assert_false(get(world).stale);
+	kev_health_remove(world->health, other);
+	assert_int_equal(events(world).denied, 0);
+	assert_false(get(world).stale);
+}
+
+/* While one is denied another breaks: that counts, and no sooner than it should. */
+static void test_denied_does_not_hide_the_others(void **state)
+{
+	static const struct kev_error why = {"no"};
+	struct world *world = *state;
+	struct kev_health_record *other;
+
+	connect(world);
+	other = add(world, KEV_SCOPE_EVENTS, "pay");
+	kev_health_denied(world->health, other, &why);
+	kev_health_ended(world->health, world->record);
+	kev_health_failed(world->health, other, &why);
+	assert_false(get(world).stale);
+	kev_health_failed(world->health, world->record, &why);
+	assert_true(get(world).stale);
+}
+
+static void test_all_denied_is_stale(void **state)
+{
+	static const struct kev_error why = {"no"};
+	struct world *world = *state;
+
+	connect(world);
+	kev_health_ended(world->health, world->record);
+	world->now = S;
+	kev_health_denied(world->health, world->record, &why);
+	assert_true(get(world).stale);
+	assert_false(events(world).connected);
+	assert_true(get(world).since == NOON);
 }
 
 /* Pods may be refused: then only those are shown that events mention. */
@@ -204,14 +338,132 @@ static void test_other_kinds_make_nothing_stale(void **state)
 {
 	static const struct kev_error why = {"pods may not be listed"};
 	struct world *world = *state;
+	struct kev_health_record *pods;
 
 	connect(world);
-	kev_health_add(world->health, KEV_SCOPE_PODS);
-	kev_health_failed(world->health, KEV_SCOPE_PODS, &why);
+	pods = add(world, KEV_SCOPE_PODS, NULL);
+	kev_health_failed(world->health, pods, &why);
+	assert_false(get(world).stale);
+	assert_false(get(world).watches[KEV_SCOPE_PODS].connected);
+	kev_health_denied(world->health, pods, &why);
 	assert_false(get(world).stale);
 	assert_false(get(world).watches[KEV_SCOPE_PODS].connected);
 	assert_string_equal(get(world).watches[KEV_SCOPE_PODS].error.text, why.text);
 	assert_string_equal(events(world).error.text, "");
+}
+
+static void test_details_of_none(void **state)
+{
+	struct world *world = *state;
+	struct kev_health_detail *details = NULL;
+	size_t count = 1;
+
+	assert_int_equal(kev_health_details(world->health, &details, &count), 0);
+	assert_int_equal(count, 0);
+	free(details);
+}
+
+/* The only watch there is. */
+static struct kev_health_detail detail(struct world *world)
+{
+	struct kev_health_detail *details = NULL, only;
+	size_t count = 0;
+
+	assert_int_equal(kev_health_details(world->health, &details, &count), 0);
+	assert_int_equal(count, 1);
+	only = details[0];
+	assert_null(only.namespace_);
+	free(details);
+	return only;
+}
+
+static void test_details_follow_a_watch(void **state)
+{
+	static const struct kev_error why = {"server: refused"};
+	struct world *world = *state;
+
+	world->record = add(world, KEV_SCOPE_PODS, NULL);
+	assert_int_equal(detail(world).kind, KEV_SCOPE_PODS);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_IDLE);
+	assert_true(detail(world).silence < 0);
+	assert_string_equal(detail(world).resource_version, "");
+	world->now = S;
+	kev_health_listing(world->health, world->record, false);
+	kev_health_heard(world->health, world->record, 1000, KEV_STR(""));
+	world->now = 3 * S;
+	assert_int_equal(detail(world).phase, KEV_HEALTH_LISTING);
+	assert_true(detail(world).since == NOON + S);
+	assert_true(detail(world).silence == 2 * S);
+	assert_int_equal(detail(world).bytes, 1000);
+	kev_health_connecting(world->health, world->record, KEV_STR("10"));
+	assert_int_equal(detail(world).phase, KEV_HEALTH_CONNECTING);
+	assert_string_equal(detail(world).resource_version, "10");
+	kev_health_connected(world->health, world->record);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_WATCHING);
+	kev_health_heard(world->health, world->record, 24, KEV_STR("12"));
+	kev_health_heard(world->health, world->record, 0, KEV_STR(""));
+	assert_string_equal(detail(world).resource_version, "12");
+	assert_int_equal(detail(world).bytes, 1024);
+	assert_int_equal(get(world).watches[KEV_SCOPE_PODS].bytes, 1024);
+	kev_health_ended(world->health, world->record);
+	kev_health_failed(world->health, world->record, &why);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_WAITING);
+	assert_string_equal(detail(world).error.text, why.text);
+	assert_true(detail(world).error_time == NOON + 3 * S);
+	kev_health_listing(world->health, world->record, true);
+	assert_int_equal(detail(world).relists, 1);
+	assert_int_equal(detail(world).reconnects, 0);
+	kev_health_connected(world->health, world->record);
+	assert_int_equal(detail(world).reconnects, 1);
+	/* Who is asked again is denied all the while. */
+	kev_health_denied(world->health, world->record, &why);
+	kev_health_listing(world->health, world->record, true);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
+	kev_health_remove(world->health, world->record);
+	assert_int_equal(get(world).watches[KEV_SCOPE_PODS].bytes, 1024);
+	assert_int_equal(get(world).watches[KEV_SCOPE_PODS].reconnects, 1);
+}
+
+/* A hostile server's resourceVersion may be of any length. */
+static void test_heard_cuts_what_is_too_long(void **state)
+{
+	struct world *world = *state;
+	char text[300];
+
+	memset(text, '7', sizeof(text));
+	world->record = add(world, KEV_SCOPE_EVENTS, NULL);
+	kev_health_heard(world->health, world->record, 1, (struct kev_str){text, sizeof(text)});
+	assert_int_equal(strlen(detail(world).resource_version), KEV_HEALTH_RV_SIZE - 1);
+}
+
+static void test_details_of_several(void **state)
+{
+	struct world *world = *state;
+	struct kev_health_detail *details = NULL;
+	struct kev_health_record *gone;
+	size_t count = 0;
+
+	add(world, KEV_SCOPE_EVENTS, "shop");
+	gone = add(world, KEV_SCOPE_EVENTS, "gone");
+	add(world, KEV_SCOPE_EVENTS, "");
+	add(world, KEV_SCOPE_PODS, NULL);
+	kev_health_remove(world->health, gone);
+	assert_int_equal(kev_health_details(world->health, &details, &count), 0);
+	assert_int_equal(count, 3);
+	assert_string_equal(details[0].namespace_, "shop");
+	assert_string_equal(details[1].namespace_, "");
+	assert_null(details[2].namespace_);
+	assert_int_equal(details[2].kind, KEV_SCOPE_PODS);
+	free(details);
+}
+
+static void test_phase_name(void **state)
+{
+	(void)state;
+	for (int i = 0; i < KEV_HEALTH_PHASES; i++)
+		assert_non_null(kev_health_phase_name((enum kev_health_phase)i));
+	assert_string_equal(kev_health_phase_name(KEV_HEALTH_IDLE), "idle");
+	assert_string_equal(kev_health_phase_name(KEV_HEALTH_DENIED), "denied");
 }
 
 int main(void)
@@ -225,7 +477,17 @@ int main(void)
 		TEST(test_failed_has_no_grace),
 		TEST(test_listing_has_no_grace),
 		TEST(test_several_watches_of_a_kind),
+		TEST(test_one_more_has_a_grace),
+		TEST(test_removed_makes_nothing_stale),
+		TEST(test_denied_makes_nothing_stale),
+		TEST(test_denied_does_not_hide_the_others),
+		TEST(test_all_denied_is_stale),
 		TEST(test_other_kinds_make_nothing_stale),
+		TEST(test_details_of_none),
+		TEST(test_details_follow_a_watch),
+		TEST(test_heard_cuts_what_is_too_long),
+		TEST(test_details_of_several),
+		TEST(test_phase_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

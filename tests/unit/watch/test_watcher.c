@@ -370,6 +370,55 @@ static void test_watch_tells_its_health(void **state)
 	assert_true(health(world).stale);
 }
 
+/* How the only watch is. */
+static struct kev_health_detail detail(struct world *world)
+{
+	struct kev_health_detail *details = NULL, only;
+	size_t count = 0;
+
+	assert_int_equal(kev_health_details(world->sample.health, &details, &count), 0);
+	assert_int_equal(count, 1);
+	only = details[0];
+	free(details);
+	return only;
+}
+
+static void test_watch_tells_how_far_it_is(void **state)
+{
+	struct world *world = *state;
+	const char *text = line("ADDED", sample_event("b", "11", "Pod"));
+	struct kev_http_transfer *transfer;
+	uint64_t bytes;
+
+	start(world, KEV_SCOPE_EVENTS);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_LISTING);
+	assert_true(detail(world).silence < 0);
+	answer(world, first_page, 200, page("10", "t", ""));
+	assert_int_equal(detail(world).phase, KEV_HEALTH_LISTING);
+	answer(world, "/api/v1/events?limit=5000&continue=t", 429, "{}");
+	assert_int_equal(detail(world).phase, KEV_HEALTH_WAITING);
+	world->sample.now = kev_watcher_deadline(world->watcher);
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_LISTING);
+	answer(world, "/api/v1/events?limit=5000&continue=t", 200, page("10", "", ""));
+	assert_int_equal(detail(world).phase, KEV_HEALTH_CONNECTING);
+	assert_string_equal(detail(world).resource_version, "10");
+	bytes = detail(world).bytes;
+	assert_int_equal(bytes, strlen(page("10", "t", "")) + strlen(page("10", "", "")) + 2);
+	transfer = request(world, watch_10);
+	world->sample.now += S;
+	assert_true(detail(world).silence == S);
+	stub_head(transfer, 200);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_WATCHING);
+	assert_true(detail(world).silence == 0);
+	world->sample.now += S;
+	stub_body(world->http, transfer, text);
+	assert_string_equal(detail(world).resource_version, "11");
+	assert_int_equal(detail(world).bytes, bytes + strlen(text));
+	assert_true(detail(world).silence == 0);
+	assert_int_equal(detail(world).relists, 0);
+}
+
 static void test_watch_error_429_keeps_its_place(void **state)
 {
 	struct world *world = *state;
@@ -463,11 +512,15 @@ static void test_list_forbidden_pods_are_done_without(void **state)
 	answer(world, path, 403, forbidden);
 	assert_int_equal(world->settled, 1);
 	wait(world, 60 * S);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
 	answer(world, path, 403, forbidden);
+	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
+	assert_string_equal(detail(world).error.text, kev_watcher_why(world->watcher)->text);
 	wait(world, 60 * S);
 	answer(world, path, 200,
 		metadata_page("10", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
 	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
+	assert_int_equal(detail(world).phase, KEV_HEALTH_CONNECTING);
 	assert_int_equal(world->settled, 1);
 	assert_int_equal(world->failed, 0);
 }
@@ -607,6 +660,7 @@ int main(void)
 		TEST(test_watch_follows_and_goes_on),
 		TEST(test_watch_tells_its_health),
 		TEST(test_watch_error_410_relists_as_a_diff),
+		TEST(test_watch_tells_how_far_it_is),
 		TEST(test_watch_error_429_keeps_its_place),
 		TEST(test_watch_garbage_is_mended_by_a_list),
 		TEST(test_watch_broken_relists_from_etcd),
