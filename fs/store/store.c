@@ -57,7 +57,8 @@ struct kev_store *kev_store_create(const struct kev_clock *clock, struct kev_cha
 		complete = complete && store->tables[i];
 	}
 	store->kinds = kev_kinds_create_builtin();
-	if (complete && store->kinds)
+	store->meter = kev_meter_create();
+	if (complete && store->kinds && store->meter)
 		return store;
 	kev_store_destroy(store);
 	return NULL;
@@ -78,8 +79,14 @@ void kev_store_destroy(struct kev_store *store)
 	kev_retained_fini(&store->retained);
 	kev_buf_fini(&store->pods_lists);
 	kev_kinds_unref(store->kinds);
+	kev_meter_destroy(store->meter);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
+}
+
+struct kev_meter *kev_store_meter(const struct kev_store *store)
+{
+	return store->meter;
 }
 
 void kev_store_set_retain(struct kev_store *store, const struct kev_retain *retain)

@@ -10,6 +10,7 @@
 #include "kevfs/event/event.h"
 #include "kevfs/store/changes.h"
 #include "kevfs/store/kinds.h"
+#include "kevfs/store/meter.h"
 #include "kevfs/store/retained.h"
 
 /**
@@ -26,6 +27,9 @@ struct kev_store;
 /** Both borrowed; must outlive the store. @return new, or NULL on ENOMEM */
 struct kev_store *kev_store_create(const struct kev_clock *clock, struct kev_changes *changes);
 void kev_store_destroy(struct kev_store *store);
+
+/** Where all who have to do with the store count what they do. Borrowed; lives as long as the store. */
+struct kev_meter *kev_store_meter(const struct kev_store *store);
 
 /**
  * From now on an event that the server no longer has stays, marked (kev_event_gone()), until a limit is
