@@ -24,6 +24,7 @@
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/config.h"
 #include "kevfs/cluster/kubeconfig.h"
+#include "kevfs/kernel/notify.h"
 #include "kevfs/kernel/session.h"
 #include "kevfs/store/archive.h"
 #include "kevfs/store/changes.h"
@@ -366,7 +367,6 @@ static int load_state(struct app *app, struct kev_error *error)
 /* Fill the tree before there is a mount: nobody needs to be told. */
 static int fill(struct app *app, struct kev_error *error)
 {
-	uint64_t missing = 0;
 	bool resync = false;
 	int r;
 
@@ -384,10 +384,7 @@ static int fill(struct app *app, struct kev_error *error)
 		kev_health_synced(app->health);
 	/* A new journal says "resync"; from here on it holds what came later. */
 	kev_changes_take(app->changes, NULL, 0, 0, &resync);
-	r = kev_tree_follow(app->tree, app->changes, &missing, NULL, NULL);
-	if (missing)
-		kev_log_warning("%llu revisions are missing in the logs", (unsigned long long)missing);
-	return r;
+	return kev_notify_follow(app->tree, app->changes, NULL, NULL);
 }
 
 static int mount_session(struct app *app, struct kev_error *error)
@@ -403,6 +400,7 @@ static int mount_session(struct app *app, struct kev_error *error)
 		.mtime_last = app->options.mtime_last,
 		.xattr = app->options.xattr,
 		.health = app->health,
+		.meter = kev_store_meter(app->store),
 		.debug = app->options.debug,
 		.single_thread = app->options.single_thread,
 		.delayed = is_delayed(app),

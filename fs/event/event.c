@@ -392,6 +392,14 @@ int64_t kev_event_mtime(const struct kev_event *event)
 	return event->mtime;
 }
 
+bool kev_event_has_named_time(const struct kev_event *event)
+{
+	int64_t time;
+
+	return kev_name_decode_time(kev_event_name(event), KEV_NAME_NO_CREATION, &time) == 0 &&
+	       time == event->mtime;
+}
+
 int64_t kev_event_written(const struct kev_event *event)
 {
 	return event->written;

@@ -83,9 +83,8 @@ static int store_newline(struct fuse_session *session, const struct kev_stale *s
 }
 
 /* The only place that notifies. No lock is held here. @return 0 or -errno */
-static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stale)
+static int call_kernel(struct fuse_session *session, const struct kev_stale *stale)
 {
-	struct fuse_session *session = notify->config.session;
 	int r;
 
 	switch (stale->kind) {
@@ -105,6 +104,24 @@ static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stal
 	return -EINVAL;
 }
 
+/* The same, counted, and to be seen while it lasts. */
+static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stale)
+{
+	static const enum kev_meter_counter counters[] = {[KEV_STALE_ENTRY] = KEV_METER_STALE_ENTRIES,
+		[KEV_STALE_LISTING] = KEV_METER_STALE_LISTINGS,
+		[KEV_STALE_ATTR] = KEV_METER_STALE_ATTRS,
+		[KEV_STALE_TAIL] = KEV_METER_STALE_TAILS,
+		[KEV_STALE_SIZE] = KEV_METER_STALE_SIZES};
+	struct kev_meter *meter = notify->config.meter;
+	struct kev_meter_mark *mark =
+		kev_meter_begin(meter, KEV_METER_NOTIFYING, kev_clock_monotonic(notify->config.clock));
+	int r = call_kernel(notify->config.session, stale);
+
+	kev_meter_end(mark);
+	kev_meter_add(meter, counters[stale->kind], 1);
+	return r;
+}
+
 static void send_stale(void *context, const struct kev_stale *stale)
 {
 	struct kev_notify *notify = context;
@@ -120,8 +137,10 @@ static void send_stale(void *context, const struct kev_stale *stale)
 	if (r == -ENOENT && (stale->kind == KEV_STALE_LISTING || stale->kind == KEV_STALE_ATTR ||
 				    stale->kind == KEV_STALE_SIZE))
 		again(notify, stale);
-	else if (r && r != -ENOENT && r != -ENODEV && r != -EBADF && r != -ENOTCONN)
+	else if (r && r != -ENOENT && r != -ENODEV && r != -EBADF && r != -ENOTCONN) {
+		kev_meter_add(notify->config.meter, KEV_METER_STALE_REFUSED, 1);
 		kev_log_error("the kernel refuses a notification: %s", strerror(-r));
+	}
 }
 
 static void send_again(struct kev_notify *notify)
@@ -136,15 +155,22 @@ static void send_again(struct kev_notify *notify)
 	}
 }
 
-/* Make the tree equal to the store. @return 0 or -ENOMEM */
-static int resync_tree(struct kev_notify *notify, kev_tree_stale_fn *stale)
+int kev_notify_follow(
+	struct kev_tree *tree, struct kev_changes *changes, kev_tree_stale_fn *stale, void *context)
 {
 	uint64_t missing = 0;
-	int r = kev_tree_follow(notify->config.tree, notify->config.changes, &missing, stale, notify);
+	int r = kev_tree_follow(tree, changes, &missing, stale, context);
 
 	if (missing)
 		kev_log_warning("%llu revisions are missing in the logs", (unsigned long long)missing);
 	return r;
+}
+
+/* Make the tree equal to the store. @return 0 or -ENOMEM */
+static int resync_tree(struct kev_notify *notify, kev_tree_stale_fn *stale)
+{
+	kev_meter_add(notify->config.meter, KEV_METER_RESYNCS, 1);
+	return kev_notify_follow(notify->config.tree, notify->config.changes, stale, notify);
 }
 
 /* What was appended to logs is told in steps, each some time after the one before. */
@@ -202,6 +228,8 @@ static void carry(struct kev_notify *notify)
 	bool resync = false;
 	size_t count =
 		kev_changes_take(notify->config.changes, notify->batch, BATCH, patience(notify), &resync);
+	struct kev_meter_mark *mark = kev_meter_begin(
+		notify->config.meter, KEV_METER_CARRYING, kev_clock_monotonic(notify->config.clock));
 
 	if (kev_tree_apply(notify->config.tree, notify->batch, count, send_stale, notify) != 0)
 		notify->resync = true;
@@ -214,6 +242,7 @@ static void carry(struct kev_notify *notify)
 	notify->growing = notify->growing || count || resync;
 	publish(notify);
 	send_again(notify);
+	kev_meter_end(mark);
 }
 
 static void *run(void *context)

@@ -134,6 +134,7 @@ int kev_session_create(
 		.mtime_last = config->mtime_last,
 		.xattr = config->xattr,
 		.health = config->health,
+		.meter = config->meter,
 		.parked = config->delayed,
 		.park_timeout = config->park_timeout});
 	if (!session->ops)
@@ -146,6 +147,7 @@ int kev_session_create(
 		.tree = config->tree,
 		.changes = config->changes,
 		.ops = session->ops,
+		.meter = config->meter,
 		.clock = config->clock,
 		.delayed = config->delayed});
 	if (!session->notify)

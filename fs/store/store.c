@@ -210,6 +210,8 @@ int kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_ori
 		kev_event_unref(event);
 	if (r)
 		return r == -EALREADY ? 0 : r;
+	if (change.kind == KEV_CHANGE_EVENT && !kev_event_has_named_time(event))
+		kev_meter_add(store->meter, KEV_METER_UNTIMED, 1);
 	kev_store_append_event(store, &change);
 	return 0;
 }

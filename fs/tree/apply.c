@@ -486,6 +486,7 @@ int kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t
 	/* A second resync would not bring them back. */
 	if (log_lost(tree, lost, count, stale, context))
 		*missing += count;
+	kev_meter_add(kev_store_meter(tree->store), KEV_METER_LOG_MISSING, *missing);
 	kev_occurrences_free(lost, count);
 	return 0;
 }

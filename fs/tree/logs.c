@@ -303,6 +303,7 @@ int kev_logs_append(struct kev_edit *edit, const struct kev_occurrence *occurren
 	for (int i = 0; i < count; i++)
 		kev_log_append(targets[i].log, record, when);
 	kev_record_unref(record);
+	kev_meter_add(kev_store_meter(edit->tree->store), KEV_METER_LOG_APPENDED, 1);
 	return 0;
 }
 
@@ -405,6 +406,7 @@ bool kev_logs_rotate(struct kev_tree *tree, struct kev_rotation *rotation)
 		rotation->begun = true;
 		tree->log_live = 0;
 		tree->rotations++;
+		kev_meter_add(kev_store_meter(tree->store), KEV_METER_LOG_ROTATED, 1);
 		count_rotation(tree);
 		tree->rotated = now > tree->rotated ? now : tree->rotated;
 		rotate(tree, &tree->log, tree_home(tree), &tree->control_mtime);

@@ -41,10 +41,11 @@ struct kev_feed {
 	struct kev_hash_key random;
 	uint64_t random_count;
 	bool synced;
-	size_t unsettled;   /* watchers whose first list is not complete */
-	int64_t since;      /* when the thread started */
-	int64_t hold_until; /* while events wait for an answer; INT64_MAX if none does */
-	int64_t expire_at;  /* when what is retained is looked at next */
+	struct kev_meter_mark *mark; /* by which it is seen that the thread lives */
+	size_t unsettled;            /* watchers whose first list is not complete */
+	int64_t since;               /* when the thread started */
+	int64_t hold_until;          /* while events wait for an answer; INT64_MAX if none does */
+	int64_t expire_at;           /* when what is retained is looked at next */
 	int64_t progress_behind;
 	int failure; /* of the first sync, for good */
 	struct kev_error why;
@@ -319,8 +320,12 @@ static int sleep_ms(const struct kev_feed *feed, int64_t at)
 static void run_http(struct kev_feed *feed)
 {
 	const struct timespec moment = {0, 100 * KEV_NS_PER_MS};
-	int r = kev_http_run(feed->http, sleep_ms(feed, now(feed)));
+	int64_t at = now(feed);
+	int sleep = sleep_ms(feed, at), r;
 
+	kev_meter_renew(feed->mark, at + sleep * KEV_NS_PER_MS);
+	r = kev_http_run(feed->http, sleep);
+	kev_meter_renew(feed->mark, now(feed));
 	if (!r)
 		return;
 	/* No memory or no descriptors: it may pass. */
@@ -334,6 +339,7 @@ static void *run(void *context)
 
 	pthread_setname_np(pthread_self(), "kevfs-feed");
 	feed->since = now(feed);
+	feed->mark = kev_meter_begin(kev_store_meter(feed->config.store), KEV_METER_FEEDING, feed->since);
 	feed->unsettled = feed->watcher_count;
 	kev_kind_watch_ask(feed->kinds);
 	for (size_t i = 0; i < feed->watcher_count; i++)
@@ -347,6 +353,7 @@ static void *run(void *context)
 	}
 	if (feed->failure && !feed->synced && !atomic_load(&feed->stopping))
 		feed->config.synced(feed->config.context, feed->failure, &feed->why);
+	kev_meter_end(feed->mark);
 	return NULL;
 }
 

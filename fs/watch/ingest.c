@@ -67,6 +67,7 @@ void kev_ingest_skip(struct kev_ingest *ingest, uint64_t count, const char *why)
 	if (count == 0)
 		return;
 	ingest->skipped += count;
+	kev_meter_add(kev_store_meter(ingest->store), KEV_METER_SKIPPED, count);
 	now = kev_clock_monotonic(ingest->clock);
 	if (now < ingest->log_behind)
 		return;

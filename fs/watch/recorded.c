@@ -101,8 +101,16 @@ static void leave_out_other(struct kev_recorded *recorded)
 		(void)kev_buf_append_str(&recorded->other_kind, kev_buf_str(&recorded->kind));
 }
 
+/* Who only looks leaves out nothing. */
+static void count_skipped(const struct kev_recorded *recorded, size_t count)
+{
+	if (recorded->store)
+		kev_meter_add(kev_store_meter(recorded->store), KEV_METER_SKIPPED, count);
+}
+
 static void leave_out_broken(struct kev_recorded *recorded, const struct kev_error *why)
 {
+	count_skipped(recorded, 1);
 	if (recorded->broken++ > 0)
 		return;
 	recorded->why = *why;
@@ -313,6 +321,7 @@ int kev_recorded_apply(struct kev_recorded *recorded, enum kev_origin origin)
 
 void kev_recorded_report(const struct kev_recorded *recorded, const char *path, size_t oversized)
 {
+	count_skipped(recorded, oversized);
 	if (recorded->others)
 		kev_log_warning("%s: left out %zu items that are no Events (the first is a %.*s)", path,
 			recorded->others, (int)recorded->other_kind.len,

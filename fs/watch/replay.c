@@ -136,6 +136,7 @@ static int survey_all(struct kev_replay *replay, struct kev_error *error)
 		r = kev_recording_read(replay->source, survey_line, &survey, &end, error);
 	if (r == 0) {
 		kev_recorded_report(survey.recorded, name_of(replay), end.oversized);
+		kev_meter_add(kev_store_meter(replay->config.store), KEV_METER_SKIPPED, end.oversized);
 		kev_recording_report(&end, name_of(replay));
 		kev_log_info("%s: a recording of %" PRIu64 " lines, of which the first %" PRIu64
 			     " are its list",

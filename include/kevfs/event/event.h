@@ -84,6 +84,9 @@ struct kev_str kev_event_node(const struct kev_event *event); /**< kev_fields_ap
  */
 int64_t kev_event_mtime(const struct kev_event *event);
 
+/** Is that the time in the name? */
+bool kev_event_has_named_time(const struct kev_event *event);
+
 /**
  * The server's last write, ns since the epoch in whole seconds: the latest metadata.managedFields[].time,
  * else last seen (series.lastObservedTime, lastTimestamp, eventTime); but not before creationTimestamp. 0

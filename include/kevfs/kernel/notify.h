@@ -22,9 +22,17 @@ struct kev_notify_config {
 	struct kev_tree *tree;         /**< borrowed */
 	struct kev_changes *changes;   /**< borrowed; closed by kev_notify_stop() */
 	struct kev_ops *ops;           /**< borrowed */
+	struct kev_meter *meter;       /**< told what is done; borrowed; NULL: nobody is */
 	const struct kev_clock *clock; /**< borrowed */
 	bool delayed; /**< wait for kev_notify_synced() before the first change is carried over */
 };
+
+/**
+ * kev_tree_follow(), and the log is told of what is missing in the logs. Also before there is a mount.
+ * @param stale  may be NULL, then
+ */
+int kev_notify_follow(struct kev_tree *tree, struct kev_changes *changes, kev_tree_stale_fn *stale,
+	void *context) KEV_MUST_USE;
 
 /** @return new, or NULL on ENOMEM */
 struct kev_notify *kev_notify_create(const struct kev_notify_config *config);

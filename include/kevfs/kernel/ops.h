@@ -36,6 +36,7 @@ struct kev_ops_config {
 	mode_t umask;              /**< taken away from 0444 and 0555 */
 	bool xattr;                /**< events' files have extended attributes (xattr.h) */
 	struct kev_health *health; /**< borrowed; NULL: nothing is ever stale */
+	struct kev_meter *meter;   /**< told how long each took; borrowed; NULL: nobody is */
 	bool parked;               /**< begin by parking */
 	int park_timeout;          /**< seconds that a request waits at most */
 };

@@ -26,8 +26,9 @@ struct kev_session_config {
 	bool mtime_last; /**< as kev_ops_config */
 	bool xattr;      /**< as kev_ops_config, with health */
 	struct kev_health *health;
-	bool debug;         /**< libfuse prints every request */
-	bool single_thread; /**< one thread answers */
+	struct kev_meter *meter; /**< told what is done; borrowed */
+	bool debug;              /**< libfuse prints every request */
+	bool single_thread;      /**< one thread answers */
 	bool delayed; /**< mounted before the first sync: requests are parked until kev_session_synced() */
 	int park_timeout; /**< seconds */
 };

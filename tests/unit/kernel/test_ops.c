@@ -15,6 +15,7 @@
 
 #include "kevfs/event/event.h"
 #include "kevfs/kernel/ops.h"
+#include "kevfs/kernel/stat.h"
 #include "kevfs/store/store.h"
 
 #define NAME "web-1.18ead12a14b3bd3f"
@@ -170,6 +171,7 @@ static struct world *create_with(bool parked, bool xattr)
 		.umask = 0027,
 		.xattr = xattr,
 		.health = world->health,
+		.meter = kev_store_meter(world->store),
 		.parked = parked,
 		.park_timeout = 30});
 	world->session =
@@ -656,6 +658,120 @@ static void test_parked_requests_are_bounded(void **state)
 	destroy(world);
 }
 
+static struct kev_meter_times times(const struct world *world, enum kev_meter_operation operation)
+{
+	struct kev_meter_times times;
+
+	kev_meter_times(kev_store_meter(world->store), operation, &times);
+	return times;
+}
+
+/* How often it was answered, however long it took. */
+static uint64_t answered(const struct world *world, enum kev_meter_operation operation)
+{
+	struct kev_meter_times all = times(world, operation);
+	uint64_t sum = 0;
+
+	for (int i = 0; i <= KEV_METER_BOUNDS; i++)
+		sum += all.counts[i];
+	return sum;
+}
+
+static void test_every_operation_is_counted(void **state)
+{
+	struct world *world = create(false);
+	struct fuse_getattr_in getattr = {0};
+	struct fuse_open_in open_in = {.flags = O_RDONLY};
+	struct fuse_forget_in forget = {.nlookup = 1};
+	struct fuse_read_in range = {.size = 4096};
+	uint64_t node;
+
+	(void)state;
+	fill(world);
+	node = walk(world, "default/pods/web-1/events/" NAME);
+	assert_int_equal(answered(world, KEV_METER_LOOKUP), 5);
+	ask(world, FUSE_GETATTR, 2, node, &getattr, sizeof(getattr));
+	ask(world, FUSE_OPEN, 3, node, &open_in, sizeof(open_in));
+	ask(world, FUSE_READ, 4, node, &range, sizeof(range));
+	ask(world, FUSE_READLINK, 5, walk(world, "default/events"), NULL, 0);
+	ask(world, FUSE_READDIR, 6, KEV_TREE_ROOT, &range, sizeof(range));
+	readdirplus(world, KEV_TREE_ROOT, 4096);
+	ask(world, FUSE_STATFS, 7, KEV_TREE_ROOT, NULL, 0);
+	getxattr(world, node, "user.kevfs.stale", 1);
+	listxattr(world, node, 0);
+	ask(world, FUSE_FORGET, 8, node, &forget, sizeof(forget));
+	assert_int_equal(answered(world, KEV_METER_LOOKUP), 7);
+	for (int i = KEV_METER_FORGET; i < KEV_METER_OPERATIONS; i++) {
+		/* statx is there with a later libfuse. */
+		assert_int_equal(answered(world, (enum kev_meter_operation)i), i == KEV_METER_STATX ? 0 : 1);
+		assert_int_equal(times(world, (enum kev_meter_operation)i).failed, 0);
+	}
+	/* What could not be answered. */
+	ask(world, FUSE_GETATTR, 9, 4711, &getattr, sizeof(getattr));
+	assert_int_equal(times(world, KEV_METER_GETATTR).failed, 1);
+	assert_int_equal(answered(world, KEV_METER_GETATTR), 2);
+	assert_int_equal(getxattr(world, KEV_TREE_ROOT, "security.capability", 1), -EOPNOTSUPP);
+	assert_int_equal(times(world, KEV_METER_GETXATTR).failed, 0);
+	assert_false(kev_meter_is_at(kev_store_meter(world->store), KEV_METER_ANSWERING));
+	destroy(world);
+}
+
+/* It is the caller's time that counts. */
+static void test_time_in_the_park_counts(void **state)
+{
+	struct world *world = create(true);
+
+	(void)state;
+	ask(world, FUSE_LOOKUP, 20, KEV_TREE_ROOT, "default", 8);
+	ask(world, FUSE_LOOKUP, 21, KEV_TREE_ROOT, "default", 8);
+	assert_int_equal(answered(world, KEV_METER_LOOKUP), 0);
+	assert_false(kev_meter_is_at(kev_store_meter(world->store), KEV_METER_ANSWERING));
+	world->now += KEV_NS_PER_SEC;
+	fill(world);
+	kev_ops_release(world->ops);
+	assert_int_equal(times(world, KEV_METER_LOOKUP).counts[KEV_METER_BOUNDS - 1], 2);
+	assert_true(times(world, KEV_METER_LOOKUP).ns == 2 * KEV_NS_PER_SEC);
+	destroy(world);
+	world = create(true);
+	ask(world, FUSE_LOOKUP, 22, KEV_TREE_ROOT, "default", 8);
+	world->now += 30 * KEV_NS_PER_SEC;
+	kev_ops_expire(world->ops);
+	assert_int_equal(times(world, KEV_METER_LOOKUP).counts[KEV_METER_BOUNDS], 1);
+	assert_int_equal(times(world, KEV_METER_LOOKUP).failed, 1);
+	destroy(world);
+}
+
+static void test_stat_fill_x(void **state)
+{
+	static const struct kev_stat_config config = {.uid = 1, .gid = 2, .umask = 0027, .mtime_last = true};
+	struct kev_attr attr = {.type = KEV_NODE_FILE,
+		.ino = 77,
+		.size = 513,
+		.nlink = 1,
+		.mtime = MTIME,
+		.last = MTIME + 5,
+		.ctime = MTIME + 7,
+		.birth = 3 * KEV_NS_PER_SEC + 9};
+	struct statx stx;
+
+	(void)state;
+	kev_stat_fill_x(&config, &attr, &stx);
+	assert_int_equal(stx.stx_mask, STATX_BASIC_STATS | STATX_BTIME);
+	assert_int_equal(stx.stx_ino, 77);
+	assert_int_equal(stx.stx_mode, S_IFREG | 0440);
+	assert_int_equal(stx.stx_uid, 1);
+	assert_int_equal(stx.stx_gid, 2);
+	assert_int_equal(stx.stx_size, 513);
+	assert_int_equal(stx.stx_blocks, 2);
+	assert_int_equal(stx.stx_btime.tv_sec, 3);
+	assert_int_equal(stx.stx_btime.tv_nsec, 9);
+	assert_int_equal(stx.stx_mtime.tv_nsec, (MTIME + 5) % KEV_NS_PER_SEC);
+	assert_int_equal(stx.stx_ctime.tv_nsec, (MTIME + 7) % KEV_NS_PER_SEC);
+	attr.birth = 0;
+	kev_stat_fill_x(&config, &attr, &stx);
+	assert_int_equal(stx.stx_mask, STATX_BASIC_STATS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -680,6 +796,9 @@ int main(void)
 		cmocka_unit_test(test_parked_requests_end_with_eagain),
 		cmocka_unit_test(test_parked_requests_can_be_interrupted),
 		cmocka_unit_test(test_parked_requests_are_bounded),
+		cmocka_unit_test(test_every_operation_is_counted),
+		cmocka_unit_test(test_time_in_the_park_counts),
+		cmocka_unit_test(test_stat_fill_x),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,20 @@ static void test_put_same_revision_is_no_change(void **state)
 	assert_string_equal(next(world), "a/x@1->0");
 }
 
+static void test_put_counts_names_without_a_time(void **state)
+{
+	struct world *world = *state;
+
+	put(world, event("a", "x.18be2d5a2f3d4c00", "1", "11:00:00", "one"), KEV_ORIGIN_LIVE);
+	assert_int_equal(kev_meter_get(kev_store_meter(world->store), KEV_METER_UNTIMED), 0);
+	put(world, event("a", "x", "1", "11:00:00", "one"), KEV_ORIGIN_LIVE);
+	put(world, event("a", "x", "1", "11:00:00", "one"), KEV_ORIGIN_LIVE);
+	assert_int_equal(kev_meter_get(kev_store_meter(world->store), KEV_METER_UNTIMED), 1);
+	/* A time that cannot be right is none. */
+	put(world, event("a", "x.7fffffffffffffff", "1", "11:00:00", "one"), KEV_ORIGIN_LIVE);
+	assert_int_equal(kev_meter_get(kev_store_meter(world->store), KEV_METER_UNTIMED), 2);
+}
+
 static void test_put_namespaces_keep_names_apart(void **state)
 {
 	struct world *world = *state;
@@ -574,6 +588,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_put_create_update_delete),
 		TEST(test_put_same_revision_is_no_change),
+		TEST(test_put_counts_names_without_a_time),
 		TEST(test_put_namespaces_keep_names_apart),
 		TEST(test_ctime_first_sync),
 		TEST(test_ctime_first_sync_opaque_revision),

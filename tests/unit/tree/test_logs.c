@@ -569,6 +569,7 @@ static void test_rotate_what_the_first_sync_brought(void **state)
 static void assert_rotations(struct world *world, unsigned expected)
 {
 	assert_int_equal(world->tree->rotations, expected);
+	assert_int_equal(kev_meter_get(kev_store_meter(world->store), KEV_METER_LOG_ROTATED), expected);
 }
 
 /* Some at once, then one in so long, if anything is logged. */
@@ -592,6 +593,7 @@ static void test_rotate_not_too_often(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		put_live(world, "a", "five");
 	assert_rotations(world, 11);
+	assert_int_equal(kev_meter_get(kev_store_meter(world->store), KEV_METER_LOG_APPENDED), 203);
 }
 
 /* @return where it stands; notes->count: nowhere */

@@ -246,6 +246,14 @@ static void test_sync_then_live(void **state)
 	send_line(world, "DELETED", sample_event("second", "12", "Widget"));
 	WAIT_UNTIL(counts(world).events == 1);
 	assert_int_equal(atomic_load(&world->synced), 1);
+	/* It says when it is to look around again, and keeps to it. */
+	assert_true(kev_meter_is_at(kev_store_meter(world->sample.store), KEV_METER_FEEDING));
+	assert_in_range(kev_meter_longest(kev_store_meter(world->sample.store), KEV_METER_FEEDING,
+				kev_clock_monotonic(kev_clock_system())),
+		0, PATIENCE_S * KEV_NS_PER_SEC);
+	kev_feed_destroy(world->feed);
+	world->feed = NULL;
+	assert_false(kev_meter_is_at(kev_store_meter(world->sample.store), KEV_METER_FEEDING));
 }
 
 static void test_sync_waits_for_discovery(void **state)

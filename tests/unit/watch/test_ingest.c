@@ -99,6 +99,8 @@ static void test_item_leaves_out_what_makes_no_sense(void **state)
 	item(world->pods, "{\"metadata\":{\"name\":\"without\"}}");
 	item(world->pods, "{\"metadata\":{\"namespace\":\"ns\"}}");
 	assert_int_equal(kev_ingest_skipped(world->pods), 3);
+	assert_int_equal(kev_meter_get(kev_store_meter(world->sample.store), KEV_METER_SKIPPED),
+		KEV_ARRAY_LEN(bad) + 3);
 	assert_string_equal(sample_changes(&world->sample), "");
 	item(world->events, sample_event("a", "1", "Pod"));
 	assert_string_equal(sample_changes(&world->sample), "+a@1");
