@@ -23,6 +23,7 @@
 #include "kevfs/base/clock.h"
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/config.h"
+#include "kevfs/cluster/http.h"
 #include "kevfs/cluster/kubeconfig.h"
 #include "kevfs/kernel/notify.h"
 #include "kevfs/kernel/session.h"
@@ -48,12 +49,16 @@
  * bytes. */
 #define LOST_BYTES_MIN (8ULL << 20)
 
+/* Some lines. */
+#define VERSION_MAX 4096
+
 struct app {
 	struct kev_options options;
 	struct kev_cluster_config *cluster; /* NULL for a file */
 	char *dump;                         /* the file's absolute path, or "-", or NULL */
 	char *mountpoint;                   /* absolute */
 	char *state;                        /* of -o state, absolute, or NULL */
+	struct kev_buf version;             /* what --version says */
 
 	struct kev_changes *changes;
 	struct kev_store *store;
@@ -72,6 +77,15 @@ struct app {
 	int sync_result;
 	struct kev_error sync_error;
 };
+
+/* What this is, and what it stands on. @return 0 or -ENOMEM */
+static int write_version(struct kev_buf *out)
+{
+	kev_buf_printf(out, "kevfs %s\nlibfuse %s\n", KEVFS_VERSION, fuse_pkgversion());
+	kev_http_append_version(out);
+	kev_buf_append_char(out, '\n');
+	return kev_buf_cstr(out) && !out->error ? 0 : -ENOMEM;
+}
 
 /* Do requests wait for the first sync? */
 static bool is_delayed(const struct app *app)
@@ -333,6 +347,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 		return r;
 	kev_tree_set_about(app->tree, &(struct kev_tree_about){.health = app->health,
 					      .source = app->options.source,
+					      .version = app->version.data,
 					      .mtime_last = app->options.mtime_last,
 					      .archive = app->archive});
 	feed.store = app->store;
@@ -471,6 +486,7 @@ static void app_fini(struct app *app)
 	free(app->dump);
 	free(app->mountpoint);
 	free(app->state);
+	kev_buf_fini(&app->version);
 	kev_options_fini(&app->options);
 	pthread_cond_destroy(&app->cond);
 	pthread_mutex_destroy(&app->lock);
@@ -484,13 +500,16 @@ int main(int argc, char **argv)
 
 	kev_daemon_open_standard();
 	signal(SIGPIPE, SIG_IGN);
-	r = kev_options_parse(&app.options, argc, argv, &error);
+	kev_buf_init(&app.version, VERSION_MAX);
+	r = write_version(&app.version);
+	if (!r)
+		r = kev_options_parse(&app.options, argc, argv, &error);
 	if (r) {
 		status = EXIT_USAGE;
 	} else if (app.options.help) {
 		kev_options_print_help(stdout);
 	} else if (app.options.version) {
-		printf("kevfs %s\nlibfuse %s\n", KEVFS_VERSION, fuse_pkgversion());
+		fputs(app.version.data, stdout);
 	} else {
 		kev_log_set_level(app.options.debug ? KEV_LOG_DEBUG : app.options.log_level);
 		r = run(&app, &error);

@@ -616,3 +616,11 @@ int kev_http_append_query(struct kev_buf *out, struct kev_str s)
 	}
 	return out->error;
 }
+
+int kev_http_append_version(struct kev_buf *out)
+{
+	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+
+	return kev_buf_printf(
+		out, "libcurl %s (%s)", curl->version, curl->ssl_version ? curl->ssl_version : "no TLS");
+}

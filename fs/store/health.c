@@ -358,6 +358,15 @@ bool kev_health_stale(struct kev_health *health)
 	return stale;
 }
 
+const char *kev_health_kind_name(enum kev_scope_kind kind)
+{
+	static const char *const names[] = {[KEV_SCOPE_EVENTS] = "events",
+		[KEV_SCOPE_PODS] = "pods",
+		[KEV_SCOPE_NAMESPACES] = "namespaces"};
+
+	return names[kind];
+}
+
 const char *kev_health_phase_name(enum kev_health_phase phase)
 {
 	static const char *const names[] = {[KEV_HEALTH_IDLE] = "idle",

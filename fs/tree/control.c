@@ -5,8 +5,10 @@
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/logs.h"
+#include "kevfs/tree/metrics.h"
 #include "kevfs/tree/object.h"
 #include "kevfs/tree/report.h"
+#include "kevfs/tree/status.h"
 
 /* st_ino of /.kevfs. */
 #define INO_CONTROL 2
@@ -32,7 +34,7 @@ static void control_attr(const void *item, struct kev_attr *out)
 }
 
 /* @return -ENOENT where nobody says how kevfs is */
-static int control_status(void *directory, void **out)
+static int control_report(void *directory, void **out)
 {
 	struct kev_tree *tree = directory;
 
@@ -46,7 +48,9 @@ static const struct kev_fixed control_fixed[] = {
 	{.name = "events.log.1", .role = &kev_role_log_line, .item = kev_logs_tree_previous},
 	{.name = "events.jsonl", .role = &kev_role_log_json, .item = kev_logs_tree_current},
 	{.name = "events.jsonl.1", .role = &kev_role_log_json, .item = kev_logs_tree_previous},
-	{.name = "status", .role = &kev_role_control_status, .item = control_status},
+	{.name = "status", .role = &kev_role_control_status, .item = control_report},
+	{.name = "metrics", .role = &kev_role_control_metrics, .item = control_report},
+	{.name = "version", .role = &kev_role_control_version, .item = control_report},
 };
 
 const struct kev_role kev_role_control = {
@@ -61,23 +65,17 @@ const struct kev_role kev_role_control = {
 	.drop = kev_tree_drop,
 };
 
-/* /.kevfs/status: each time another report. */
+/* /.kevfs/status, metrics and version: each time another report. */
 
 static uint64_t status_ino(const void *item)
 {
 	(void)item;
-	return KEV_INO_REPORT;
+	return KEV_INO_STATUS;
 }
 
 static int status_make(void *item, struct kev_place *out)
 {
-	struct kev_tree *tree = item;
-	struct kev_report *report = kev_report_create(tree->store, &tree->about, tree->clock);
-
-	if (!report)
-		return -ENOMEM;
-	*out = (struct kev_place){&kev_role_report, report};
-	return 0;
+	return kev_report_make(item, kev_status_write, KEV_INO_STATUS, out);
 }
 
 const struct kev_role kev_role_control_status = {
@@ -85,6 +83,54 @@ const struct kev_role kev_role_control_status = {
 	.early = true,
 	.make = status_make,
 	.ino = status_ino,
+	.attr = control_attr,
+	.hold = kev_tree_hold,
+	.drop = kev_tree_drop,
+};
+
+static uint64_t metrics_ino(const void *item)
+{
+	(void)item;
+	return KEV_INO_METRICS;
+}
+
+static int metrics_make(void *item, struct kev_place *out)
+{
+	return kev_report_make(item, kev_metrics_write, KEV_INO_METRICS, out);
+}
+
+const struct kev_role kev_role_control_metrics = {
+	.type = KEV_NODE_FILE,
+	.early = true,
+	.make = metrics_make,
+	.ino = metrics_ino,
+	.attr = control_attr,
+	.hold = kev_tree_hold,
+	.drop = kev_tree_drop,
+};
+
+static uint64_t version_ino(const void *item)
+{
+	(void)item;
+	return KEV_INO_VERSION;
+}
+
+static int version_write(struct kev_buf *out, const struct kev_report_source *source)
+{
+	return kev_buf_append_c(
+		out, source->about->version ? source->about->version : "kevfs " KEVFS_VERSION "\n");
+}
+
+static int version_make(void *item, struct kev_place *out)
+{
+	return kev_report_make(item, version_write, KEV_INO_VERSION, out);
+}
+
+const struct kev_role kev_role_control_version = {
+	.type = KEV_NODE_FILE,
+	.early = true,
+	.make = version_make,
+	.ino = version_ino,
 	.attr = control_attr,
 	.hold = kev_tree_hold,
 	.drop = kev_tree_drop,

@@ -96,4 +96,8 @@ bool kev_http_refresh_credential(struct kev_http *http);
 /** Append s percent-encoded for a query's value. @return 0 or the buffer's error */
 int kev_http_append_query(struct kev_buf *out, struct kev_str s);
 
+/** Append which library that is, and whose TLS: "libcurl 8.14.1 (OpenSSL/3.5.1)". @return 0 or the buffer's
+ * error */
+int kev_http_append_version(struct kev_buf *out);
+
 #endif

@@ -126,6 +126,9 @@ enum kev_health_phase {
 /** How many there are. */
 #define KEV_HEALTH_PHASES (KEV_HEALTH_DENIED + 1)
 
+/** What the API calls it: "events" and so on. */
+const char *kev_health_kind_name(enum kev_scope_kind kind);
+
 /** "watching" and so on. */
 const char *kev_health_phase_name(enum kev_health_phase phase);
 

@@ -8,7 +8,7 @@
  * point into it.
  *
  *   /.kevfs/namespaces/<namespace>/events/<event>
- *   /.kevfs/status
+ *   /.kevfs/status, metrics, version                             report.h
  *   /.kevfs/namespaces/<namespace>/by-<kind>/<group>/<event>     view.h
  *
  * What comes next to it (a log) is a role of its own, named in the fixed entries of
@@ -17,6 +17,8 @@
 extern const struct kev_role kev_role_control;            /**< item: the tree */
 extern const struct kev_role kev_role_control_namespaces; /**< item: the tree */
 extern const struct kev_role kev_role_control_status;     /**< item: the tree */
+extern const struct kev_role kev_role_control_metrics;    /**< item: the tree */
+extern const struct kev_role kev_role_control_version;    /**< item: the tree */
 extern const struct kev_role kev_role_control_namespace;  /**< item: a namespace */
 extern const struct kev_role kev_role_control_events;     /**< item: a namespace: all its events */
 

@@ -1,28 +1,41 @@
 #ifndef KEVFS_TREE_REPORT_H
 #define KEVFS_TREE_REPORT_H
 
+#include "kevfs/base/buf.h"
+#include "kevfs/base/clock.h"
 #include "kevfs/store/store.h"
 #include "kevfs/tree/role.h"
 
 /**
- * What /.kevfs/status says: a JSON object, made when somebody looks the file up, and unchanged from then on.
+ * The files that say how kevfs is: each text is made when somebody looks the file up, and unchanged from then
+ * on.
  *
  * Each LOOKUP gives out a report of its own, under a node number of its own, to a kernel that keeps the name
  * for no time: so whoever opens the file has a new one, and its size is that of its content. The kernel's
- * FORGET frees it. All of them are one file for who looks at st_ino.
- *
- * Each member stands on a line of its own, indented as kubectl does it, so that grep finds it where there is
- * no jq. To say more: a member in kev_report_create(), and a line in the man page.
+ * FORGET frees it. All of one file are one for who looks at st_ino.
  */
 struct kev_report;
 
-/** Its st_ino. */
-#define KEV_INO_REPORT 3
+/** Their st_ino. */
+#define KEV_INO_STATUS 3
+#define KEV_INO_METRICS 4
+#define KEV_INO_VERSION 5
 
-/** Taken without any lock: it takes those of the store and of the health. @return a new reference, or NULL on
- * ENOMEM */
-struct kev_report *kev_report_create(
-	struct kev_store *store, const struct kev_tree_about *about, const struct kev_clock *clock);
+/** Where a report takes from what it says. All borrowed. */
+struct kev_report_source {
+	struct kev_store *store;
+	const struct kev_tree_about *about;
+	const struct kev_clock *clock;
+};
+
+/** Write what a report says. No lock is held; it may take others, and waits for nothing else. @return 0, the
+ * buffer's error or -ENOMEM */
+typedef int kev_report_fn(struct kev_buf *out, const struct kev_report_source *source);
+
+/** A role's make: @return 0, and a place that is to be given up with its role's drop; or -ENOMEM */
+int kev_report_make(
+	const struct kev_tree *tree, kev_report_fn *write, uint64_t ino, struct kev_place *out) KEV_MUST_USE;
+
 void kev_report_unref(struct kev_report *report);
 
 /** The text, borrowed. */

@@ -20,7 +20,7 @@
  *   /<namespace>/events -> ../.kevfs/namespaces/<namespace>/events
  *   /events.log, /events.jsonl, and the same in namespaces (logs.h)      links to files that grow
  *   /.kevfs/namespaces/<namespace>/events/<event>        the same nodes again; /.kevfs is never listed
- *   /.kevfs/status                                       how kevfs is, made when it is looked up (report.h)
+ *   /.kevfs/status, metrics, version                     how kevfs is, made when it is looked up (report.h)
  *
  * Likewise by-type, by-reason and by-node, in groups (view.h).
  *
@@ -50,20 +50,21 @@ void kev_tree_destroy(struct kev_tree *tree);
  */
 void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max);
 
-/** What /.kevfs/status tells of, besides what the store holds. All borrowed. */
+/** What the reports in /.kevfs tell of, besides what the store holds. All borrowed. */
 struct kev_tree_about {
 	struct kev_health *health;
 	const char *source;          /**< where all comes from, for people; any bytes */
+	const char *version;         /**< what /.kevfs/version says; NULL: the version alone */
 	bool mtime_last;             /**< as the mount has it: -o mtime=last */
 	struct kev_archive *archive; /**< or NULL */
 };
 
-/** Let there be a status. Before others use the tree. @param about  copied */
+/** Let there be reports. Before others use the tree. @param about  copied */
 void kev_tree_set_about(struct kev_tree *tree, const struct kev_tree_about *about);
 
 /**
- * Can it be answered before the first sync is complete: is it /.kevfs, or its status? All else would be wrong
- * by then.
+ * Can it be answered before the first sync is complete: is it /.kevfs, or a report in it? All else would be
+ * wrong by then.
  * @param name  in the directory node; empty: the node itself
  */
 bool kev_tree_is_early(struct kev_tree *tree, uint64_t node, struct kev_str name);

@@ -457,9 +457,12 @@ static void test_details_of_several(void **state)
 	free(details);
 }
 
-static void test_phase_name(void **state)
+static void test_names(void **state)
 {
 	(void)state;
+	assert_string_equal(kev_health_kind_name(KEV_SCOPE_EVENTS), "events");
+	assert_string_equal(kev_health_kind_name(KEV_SCOPE_PODS), "pods");
+	assert_string_equal(kev_health_kind_name(KEV_SCOPE_NAMESPACES), "namespaces");
 	for (int i = 0; i < KEV_HEALTH_PHASES; i++)
 		assert_non_null(kev_health_phase_name((enum kev_health_phase)i));
 	assert_string_equal(kev_health_phase_name(KEV_HEALTH_IDLE), "idle");
@@ -487,7 +490,7 @@ int main(void)
 		TEST(test_details_follow_a_watch),
 		TEST(test_heard_cuts_what_is_too_long),
 		TEST(test_details_of_several),
-		TEST(test_phase_name),
+		TEST(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

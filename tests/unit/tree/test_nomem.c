@@ -446,6 +446,41 @@ static void test_read_log_fails(void **state)
 	world_destroy(world);
 }
 
+/* Each report says all or is not there. */
+static void test_reports_fail(void **state)
+{
+	static const char *const names[] = {"status", "metrics", "version"};
+	struct world *world = world_create();
+	struct kev_health *health = kev_health_create(&world->clock);
+	struct kev_entry control;
+
+	(void)state;
+	assert_non_null(kev_health_add(health, KEV_SCOPE_EVENTS, "shop"));
+	kev_tree_set_about(world->tree, &(struct kev_tree_about){.health = health, .source = "prod"});
+	world_carry(world, NULL, NULL);
+	control = world_find(world, "/.kevfs");
+	for (size_t i = 0; i < KEV_ARRAY_LEN(names); i++) {
+		unsigned long n = 0;
+		int r;
+
+		do {
+			struct kev_entry entry = {0};
+
+			failed = 0;
+			fail_in = ++n;
+			r = kev_tree_lookup(world->tree, control.node, kev_str_c(names[i]), &entry);
+			fail_in = 0;
+			assert_int_equal(r, failed ? -ENOMEM : 0);
+			if (!r)
+				world_forget(world, entry.node);
+		} while (failed);
+		assert_true(n > 2);
+	}
+	world_forget(world, control.node);
+	kev_health_destroy(health);
+	world_destroy(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_logs_fail),
 		cmocka_unit_test(test_follow_fails),
 		cmocka_unit_test(test_read_log_fails),
+		cmocka_unit_test(test_reports_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "kevfs/tree/report.h"
 
 #define STATUS "/.kevfs/status"
+#define METRICS "/.kevfs/metrics"
 
 /* What a file holds, read in small pieces. @return new */
 static char *read_all(struct world *world, uint64_t node, size_t size)
@@ -32,6 +33,23 @@ static char *read_all(struct world *world, uint64_t node, size_t size)
 	assert_int_equal(at, size);
 	return text;
 }
+
+/* Look a file up, and read it. @return new */
+static char *read_report(struct world *world, const char *path)
+{
+	struct kev_entry entry = world_find(world, path);
+	char *text = read_all(world, entry.node, entry.attr.size);
+
+	assert_true(entry.momentary);
+	world_forget(world, entry.node);
+	return text;
+}
+
+#define assert_contains(text, part)                                \
+	do {                                                       \
+		if (!strstr(text, part))                           \
+			fail_msg("%s\nis not in\n%s", part, text); \
+	} while (0)
 
 static struct kev_health *attach(struct world *world, const char *source)
 {
@@ -55,42 +73,220 @@ static void test_status_says_all(void **state)
 {
 	struct world *world = *state;
 	struct kev_health *health = attach(world, "prod");
-	struct kev_entry entry;
-	char *text;
+	struct kev_event *event = world_live(world, "shop", "web-1", "a");
+	char *text, *expected;
 
-	world_live(world, "shop", "web-1", "a");
 	assert_int_equal(kev_store_put_pod(world->store, KEV_STR("shop"), KEV_STR("web-1"), 0), 0);
 	assert_int_equal(kev_store_put_namespace(world->store, KEV_STR("shop"), 0), 0);
 	assert_non_null(kev_health_add(health, KEV_SCOPE_EVENTS, NULL));
 	kev_health_synced(health);
 	world_carry(world, NULL, NULL);
-	entry = world_find(world, STATUS);
-	text = read_all(world, entry.node, entry.attr.size);
-	assert_string_equal(text, "{\n"
-				  "    \"version\": \"" KEVFS_VERSION "\",\n"
-				  "    \"source\": \"prod\",\n"
-				  "    \"mtime\": \"name\",\n"
-				  "    \"started\": \"2026-05-28T20:26:40.000000000Z\",\n"
-				  "    \"synced\": true,\n"
-				  "    \"stale\": true,\n"
-				  "    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
-				  "    \"last_error\": \"\",\n"
-				  "    \"events\": 1,\n"
-				  "    \"retained\": 0,\n"
-				  "    \"pods\": 1,\n"
-				  "    \"namespaces\": 1,\n"
-				  "    \"watches\": {\n"
-				  "        \"events\": {\n"
-				  "            \"connected\": false,\n"
-				  "            \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
-				  "            \"reconnects\": 0,\n"
-				  "            \"relists\": 0,\n"
-				  "            \"last_error\": \"\"\n"
-				  "        }\n"
-				  "    }\n"
-				  "}\n");
+	text = read_report(world, STATUS);
+	assert_true(asprintf(&expected,
+			    "{\n"
+			    "    \"version\": \"" KEVFS_VERSION "\",\n"
+			    "    \"source\": \"prod\",\n"
+			    "    \"mtime\": \"name\",\n"
+			    "    \"started\": \"2026-05-28T20:26:40.000000000Z\",\n"
+			    "    \"synced\": true,\n"
+			    "    \"synced_at\": \"2026-05-28T20:26:40.000000000Z\",\n"
+			    "    \"stale\": true,\n"
+			    "    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
+			    "    \"connected\": false,\n"
+			    "    \"last_error\": \"\",\n"
+			    "    \"events\": 1,\n"
+			    "    \"retained\": 0,\n"
+			    "    \"pods\": 1,\n"
+			    "    \"namespaces\": 1,\n"
+			    "    \"event_bytes\": %zu,\n"
+			    "    \"retained_bytes\": 0,\n"
+			    "    \"skipped\": 0,\n"
+			    "    \"watches\": {\n"
+			    "        \"events\": {\n"
+			    "            \"connected\": false,\n"
+			    "            \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
+			    "            \"reconnects\": 0,\n"
+			    "            \"relists\": 0,\n"
+			    "            \"last_error\": \"\",\n"
+			    "            \"count\": 1,\n"
+			    "            \"denied\": 0,\n"
+			    "            \"each\": [\n"
+			    "                {\n"
+			    "                    \"namespace\": null,\n"
+			    "                    \"state\": \"idle\",\n"
+			    "                    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
+			    "                    \"resource_version\": \"\",\n"
+			    "                    \"seconds_since_last_byte\": null,\n"
+			    "                    \"received_bytes\": 0,\n"
+			    "                    \"reconnects\": 0,\n"
+			    "                    \"relists\": 0,\n"
+			    "                    \"last_error\": \"\",\n"
+			    "                    \"last_error_time\": null\n"
+			    "                }\n"
+			    "            ]\n"
+			    "        }\n"
+			    "    }\n"
+			    "}\n",
+			    kev_event_size(event)) > 0);
+	assert_string_equal(text, expected);
+	free(expected);
 	free(text);
-	world_forget(world, entry.node);
+	kev_health_destroy(health);
+}
+
+static void test_status_says_all_of_each_watch(void **state)
+{
+	static const struct kev_error why = {"pods of namespace pay may not be listed"};
+	struct world *world = *state;
+	struct kev_health *health = attach(world, "prod");
+	struct kev_health_record *one = kev_health_add(health, KEV_SCOPE_PODS, "shop");
+	struct kev_health_record *other = kev_health_add(health, KEV_SCOPE_PODS, "pay");
+	char *text;
+
+	kev_health_listing(health, one, false);
+	kev_health_connecting(health, one, KEV_STR("7\"8"));
+	kev_health_connected(health, one);
+	kev_health_heard(health, one, 4711, KEV_STR(""));
+	kev_health_denied(health, other, &why);
+	world->now += 1234567890;
+	kev_health_synced(health);
+	text = read_report(world, STATUS);
+	assert_contains(text, "    \"synced_at\": \"2026-05-28T20:26:41.234567890Z\",\n");
+	assert_contains(text,
+		"    \"watches\": {\n"
+		"        \"pods\": {\n"
+		"            \"connected\": true,\n"
+		"            \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
+		"            \"reconnects\": 0,\n"
+		"            \"relists\": 0,\n"
+		"            \"last_error\": \"pods of namespace pay may not be listed\",\n"
+		"            \"count\": 2,\n"
+		"            \"denied\": 1,\n"
+		"            \"each\": [\n"
+		"                {\n"
+		"                    \"namespace\": \"shop\",\n"
+		"                    \"state\": \"watching\",\n"
+		"                    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
+		"                    \"resource_version\": \"7\\\"8\",\n"
+		"                    \"seconds_since_last_byte\": 1.234,\n"
+		"                    \"received_bytes\": 4711,\n"
+		"                    \"reconnects\": 0,\n"
+		"                    \"relists\": 0,\n"
+		"                    \"last_error\": \"\",\n"
+		"                    \"last_error_time\": null\n"
+		"                },\n"
+		"                {\n"
+		"                    \"namespace\": \"pay\",\n"
+		"                    \"state\": \"denied\",\n"
+		"                    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n"
+		"                    \"resource_version\": \"\",\n"
+		"                    \"seconds_since_last_byte\": null,\n"
+		"                    \"received_bytes\": 0,\n"
+		"                    \"reconnects\": 0,\n"
+		"                    \"relists\": 0,\n"
+		"                    \"last_error\": \"pods of namespace pay may not be listed\",\n"
+		"                    \"last_error_time\": \"2026-05-28T20:26:40.000000000Z\"\n"
+		"                }\n"
+		"            ]\n"
+		"        }\n"
+		"    }\n"
+		"}\n");
+	free(text);
+	kev_health_destroy(health);
+}
+
+static void test_metrics_say_all(void **state)
+{
+	static const struct kev_error why = {"no"};
+	struct world *world = *state;
+	struct kev_health *health = attach(world, "prod");
+	struct kev_meter *meter = kev_store_meter(world->store);
+	struct kev_health_record *events = kev_health_add(health, KEV_SCOPE_EVENTS, "a\"b\\c\n\xff");
+	char *text;
+
+	world_live(world, "shop", "web-1", "a");
+	kev_health_heard(health, events, 99, KEV_STR("7"));
+	kev_health_connected(health, events);
+	assert_non_null(kev_health_add(health, KEV_SCOPE_PODS, NULL));
+	kev_health_denied(health, kev_health_add(health, KEV_SCOPE_PODS, "pay"), &why);
+	kev_meter_add(meter, KEV_METER_STALE_TAILS, 3);
+	kev_meter_answered(meter, NULL, KEV_METER_READ, 5000, false);
+	kev_meter_answered(meter, NULL, KEV_METER_READ, 2 * KEV_NS_PER_SEC, true);
+	world->now += KEV_NS_PER_SEC / 2;
+	world_carry(world, NULL, NULL);
+	text = read_report(world, METRICS);
+	assert_contains(text, "# HELP kevfs_build_info Which kevfs this is.\n# TYPE kevfs_build_info gauge\n"
+			      "kevfs_build_info{version=\"" KEVFS_VERSION "\"} 1\n");
+	assert_contains(text, "\nkevfs_start_time_seconds 1780000000.000000000\n");
+	assert_contains(text, "\nkevfs_synced 0\n");
+	assert_null(strstr(text, "kevfs_synced_timestamp_seconds"));
+	assert_contains(text, "\nkevfs_stale 1\n");
+	assert_contains(text, "\nkevfs_events 1\n");
+	assert_contains(text, "\nkevfs_connected{resource=\"events\"} 1\n"
+			      "kevfs_connected{resource=\"pods\"} 0\n#");
+	assert_contains(text, "\nkevfs_watches{resource=\"pods\",state=\"denied\"} 1\n");
+	assert_contains(text, "\nkevfs_watches{resource=\"pods\",state=\"idle\"} 1\n");
+	assert_contains(text,
+		"\nkevfs_watch_up{resource=\"events\",namespace=\"a\\\"b\\\\c\\\\x0a\\\\xff\"} 1\n"
+		"kevfs_watch_up{resource=\"pods\",namespace=\"\"} 0\n"
+		"kevfs_watch_up{resource=\"pods\",namespace=\"pay\"} 0\n#");
+	/* Of those that were never heard of there is no age. */
+	assert_contains(text,
+		"\nkevfs_watch_silence_seconds{resource=\"events\",namespace=\"a\\\"b\\\\c\\\\x0a\\\\xff\"} "
+		"0.500000000\n#");
+	assert_contains(text, "kevfs_watch_received_bytes_total{resource=\"pods\",namespace=\"\"} 0\n");
+	assert_contains(
+		text, "\nkevfs_fuse_operation_duration_seconds_bucket{operation=\"read\",le=\"1e-05\"} 1\n");
+	assert_contains(
+		text, "\nkevfs_fuse_operation_duration_seconds_bucket{operation=\"read\",le=\"1\"} 1\n");
+	assert_contains(text,
+		"\nkevfs_fuse_operation_duration_seconds_bucket{operation=\"read\",le=\"+Inf\"} 2\n"
+		"kevfs_fuse_operation_duration_seconds_sum{operation=\"read\"} 2.000005000\n"
+		"kevfs_fuse_operation_duration_seconds_count{operation=\"read\"} 2\n");
+	assert_contains(text, "\nkevfs_fuse_errors_total{operation=\"read\"} 1\n");
+	assert_contains(text, "\nkevfs_invalidations_total{kind=\"tail\"} 3\n");
+	assert_null(strstr(text, "kevfs_history"));
+	free(text);
+	kev_health_synced(health);
+	text = read_report(world, METRICS);
+	assert_contains(text, "\nkevfs_synced 1\n");
+	assert_contains(text, "\nkevfs_synced_timestamp_seconds 1780000000.500000000\n");
+	assert_contains(text, "\nkevfs_stale 0\n");
+	free(text);
+	kev_health_destroy(health);
+}
+
+/* Whoever waits for nobody has nothing to say of that. */
+static void test_metrics_of_a_file(void **state)
+{
+	struct world *world = *state;
+	struct kev_health *health = attach(world, "file:x");
+	char *text;
+
+	kev_health_synced(health);
+	world_carry(world, NULL, NULL);
+	text = read_report(world, METRICS);
+	assert_null(strstr(text, "kevfs_watch"));
+	assert_null(strstr(text, "kevfs_connected"));
+	assert_contains(text, "\nkevfs_stale 0\n");
+	free(text);
+	kev_health_destroy(health);
+}
+
+static void test_version(void **state)
+{
+	struct world *world = *state;
+	struct kev_health *health = attach(world, "prod");
+	char *text;
+
+	text = read_report(world, "/.kevfs/version");
+	assert_string_equal(text, "kevfs " KEVFS_VERSION "\n");
+	free(text);
+	kev_tree_set_about(world->tree,
+		&(struct kev_tree_about){.health = health, .source = "", .version = "kevfs 9\nlibfuse 8\n"});
+	text = read_report(world, "/.kevfs/version");
+	assert_string_equal(text, "kevfs 9\nlibfuse 8\n");
+	free(text);
 	kev_health_destroy(health);
 }
 
@@ -161,7 +357,7 @@ static int expect_no_node(void *context, struct kev_str name, const struct kev_e
 		return 0;
 	assert_int_equal(entry->node, 0);
 	assert_int_equal(entry->attr.type, KEV_NODE_FILE);
-	assert_int_equal(entry->attr.ino, KEV_INO_REPORT);
+	assert_int_equal(entry->attr.ino, KEV_INO_STATUS);
 	++*(int *)context;
 	return 0;
 }
@@ -182,7 +378,7 @@ static void test_status_is_listed_without_a_node(void **state)
 	int count = 0;
 
 	world_carry(world, NULL, NULL);
-	assert_lists(world, "/.kevfs", "namespaces\nstatus\n");
+	assert_lists(world, "/.kevfs", "metrics\nnamespaces\nstatus\nversion\n");
 	control = world_find(world, "/.kevfs");
 	assert_int_equal(kev_tree_readdir(world->tree, control.node, 0, true, expect_no_node, &count), 0);
 	assert_int_equal(count, 1);
@@ -231,6 +427,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_status_is_not_there_without_health),
 		TEST(test_status_says_all),
+		TEST(test_status_says_all_of_each_watch),
+		TEST(test_metrics_say_all),
+		TEST(test_metrics_of_a_file),
+		TEST(test_version),
 		TEST(test_status_escapes),
 		TEST(test_status_is_another_node_each_time),
 		TEST(test_status_is_listed_without_a_node),
