@@ -422,6 +422,9 @@ static void report(struct kev_http_transfer *transfer)
 		.reason = transfer->error ? &transfer->reason : NULL,
 	};
 
+	/* Who has no memory may not have said so. */
+	if (transfer->error && !transfer->reason.text[0])
+		fail(transfer, transfer->error, strerror(-transfer->error));
 	take_out(transfer);
 	transfer->reporting = true;
 	if (!transfer->cancelled)

@@ -219,14 +219,24 @@ static void on_garbage(
 		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
 }
 
-/* Keep the token of the page behind this one. @return false where it makes no sense, or there is no memory */
-static bool set_token(struct kev_reflector *r, struct kev_str token)
+/* The server is not to blame, so the first list does not fail; but only a list can mend it. */
+static void on_lost(
+	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
+{
+	if (r->state == WATCHING || r->state == LISTING)
+		back_off(r, LIST_ANEW, KEV_BACKOFF_UNREACHABLE, input, action);
+	else
+		r->plan = LIST_ANEW;
+}
+
+/* Keep the token of the page behind this one. @return 0, -ENOMEM, or another error: it makes no sense */
+static int set_token(struct kev_reflector *r, struct kev_str token)
 {
 	/* The same page for ever. */
 	if (token.len > 0 && kev_str_eq(token, kev_buf_str(&r->token)))
-		return false;
+		return -EINVAL;
 	kev_buf_clear(&r->token);
-	return kev_buf_append_str(&r->token, token) == 0;
+	return kev_buf_append_str(&r->token, token);
 }
 
 /* The list is complete. */
@@ -245,10 +255,17 @@ static void end_list(struct kev_reflector *r, struct kev_reflector_action *actio
 static void on_page(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
+	int kept;
+
 	if (r->state != LISTING)
 		return;
 	/* Every page says the resourceVersion of the whole list. */
-	if (!set_resource_version(r, input->resource_version) || !set_token(r, input->continue_)) {
+	kept = set_resource_version(r, input->resource_version) ? set_token(r, input->continue_) : -EINVAL;
+	if (kept == -ENOMEM) {
+		on_lost(r, input, action);
+		return;
+	}
+	if (kept) {
 		on_garbage(r, input, action);
 		return;
 	}
@@ -391,16 +408,6 @@ static void on_broken(
 	/* Whoever answers next may have another history (a restored etcd), and would take our resourceVersion
 	 * all the same: so compare. */
 	back_off(r, LIST_ANEW, KEV_BACKOFF_UNREACHABLE, input, action);
-}
-
-/* The server is not to blame, so the first list does not fail; but only a list can mend it. */
-static void on_lost(
-	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
-{
-	if (r->state == WATCHING || r->state == LISTING)
-		back_off(r, LIST_ANEW, KEV_BACKOFF_UNREACHABLE, input, action);
-	else
-		r->plan = LIST_ANEW;
 }
 
 static void on_timer(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)

@@ -1,9 +1,8 @@
 #include "../test.h"
 
 #include <errno.h>
-#include <locale.h>
-#include <stdlib.h>
 
+#include "../nomem.h"
 #include "kevfs/event/attribute.h"
 #include "kevfs/event/envelope.h"
 #include "kevfs/event/event.h"
@@ -12,70 +11,7 @@
 #include "kevfs/event/objects.h"
 #include "scanned.h"
 
-/*
- * Every allocation of the room fails in turn. The linker sends each call here (--wrap); AddressSanitizer says
- * what leaks on the way back.
- */
-static size_t calls, fail_at = SIZE_MAX;
-
-static bool fails(void)
-{
-	return ++calls == fail_at;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_reallocarray(void *old, size_t count, size_t size);
-locale_t __real_newlocale(int mask, const char *name, locale_t base);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_reallocarray(void *old, size_t count, size_t size);
-locale_t __wrap_newlocale(int mask, const char *name, locale_t base);
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	return fails() ? NULL : __real_realloc(old, size);
-}
-
-void *__wrap_reallocarray(void *old, size_t count, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(old, count, size);
-}
-
-locale_t __wrap_newlocale(int mask, const char *name, locale_t base)
-{
-	return fails() ? (locale_t)0 : __real_newlocale(mask, name, base);
-}
-
-/* Run an action until it succeeds, with one more allocation allowed each time. @return how many there are */
-static size_t fail_each(int (*action)(void))
-{
-	for (size_t n = 1;; n++) {
-		int r;
-
-		calls = 0;
-		fail_at = n;
-		r = action();
-		fail_at = SIZE_MAX;
-		if (calls < n) {
-			assert_int_equal(r, 0);
-			return n - 1;
-		}
-		assert_int_equal(r, -ENOMEM);
-	}
-}
+/* Every allocation of the room fails in turn. */
 
 /* An object that needs everything: escapes in keys and values, doubles, more members than fit the stack, more
  * tokens than the first array holds. */
@@ -102,11 +38,12 @@ static struct kev_str rich_object(void)
 	return result;
 }
 
-static int scan_action(void)
+static int scan_action(void *context)
 {
 	KEV_CLEANUP(json_destroyp) struct kev_json *json = kev_json_create();
 	int r;
 
+	(void)context;
 	if (!json)
 		return -ENOMEM;
 	r = kev_json_scan(json, rich_object(), NULL);
@@ -118,18 +55,19 @@ static void test_scan(void **state)
 {
 	(void)state;
 	rich_object();
-	assert_in_range(fail_each(scan_action), 3, 10);
+	assert_in_range(nomem_fail_each(scan_action, NULL), 3, 10);
 }
 
 static struct kev_json *rich;
 static struct kev_event *some_event;
 
-static int event_action(void)
+static int event_action(void *context)
 {
 	struct kev_event *event = NULL;
 	struct kev_error error = {""};
 	int r = kev_event_create(rich, 0, &event, &error);
 
+	(void)context;
 	assert_int_equal(event != NULL, r == 0);
 	assert_int_equal(error.text[0] != '\0', r != 0);
 	kev_event_unref(event);
@@ -140,15 +78,16 @@ static void test_event_create(void **state)
 {
 	(void)state;
 	rich = scanned(rich_object());
-	assert_in_range(fail_each(event_action), 10, 100);
+	assert_in_range(nomem_fail_each(event_action, NULL), 10, 100);
 	kev_json_destroy(rich);
 }
 
-static int metadata_action(void)
+static int metadata_action(void *context)
 {
 	struct kev_metadata metadata;
 	int r;
 
+	(void)context;
 	kev_metadata_init(&metadata);
 	r = kev_metadata_read(&metadata, rich, 0);
 	kev_metadata_fini(&metadata);
@@ -159,15 +98,16 @@ static void test_metadata_read(void **state)
 {
 	(void)state;
 	rich = scanned(rich_object());
-	assert_in_range(fail_each(metadata_action), 2, 5);
+	assert_in_range(nomem_fail_each(metadata_action, NULL), 2, 5);
 	kev_json_destroy(rich);
 }
 
-static int envelope_action(void)
+static int envelope_action(void *context)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf version;
 	int r;
 
+	(void)context;
 	kev_buf_init(&version, 100);
 	r = kev_envelope_resource_version(rich, 0, &version);
 	assert_int_equal(version.len, r ? 0 : 1);
@@ -178,7 +118,7 @@ static void test_envelope_resource_version(void **state)
 {
 	(void)state;
 	rich = scanned(rich_object());
-	assert_int_equal(fail_each(envelope_action), 1);
+	assert_int_equal(nomem_fail_each(envelope_action, NULL), 1);
 	kev_json_destroy(rich);
 }
 
@@ -189,11 +129,12 @@ static int on_item(void *context, struct kev_str item)
 	return 0;
 }
 
-static int attribute_action(void)
+static int attribute_action(void *context)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf out = {.max = 1000};
 	int r = kev_attribute_append(some_event, KEV_STR("message"), &out);
 
+	(void)context;
 	return r ? r : kev_attribute_list(some_event, &out);
 }
 
@@ -204,11 +145,11 @@ static void test_attribute(void **state)
 	(void)state;
 	assert_int_equal(kev_event_create(json, 0, &some_event, NULL), 0);
 	kev_json_destroy(json);
-	assert_in_range(fail_each(attribute_action), 5, 30);
+	assert_in_range(nomem_fail_each(attribute_action, NULL), 5, 30);
 	kev_event_unref(some_event);
 }
 
-static int items_action(void)
+static int items_action(void *context)
 {
 	static const char text[] =
 		"{\"kind\":\"EventList\",\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"c\"},"
@@ -216,6 +157,7 @@ static int items_action(void)
 	KEV_CLEANUP(items_destroyp) struct kev_items *items = kev_items_create(on_item, NULL);
 	int r = 0;
 
+	(void)context;
 	if (!items)
 		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(text) - 1 && !r; i++)
@@ -228,7 +170,7 @@ static int items_action(void)
 static void test_items_feed(void **state)
 {
 	(void)state;
-	assert_in_range(fail_each(items_action), 7, 30);
+	assert_in_range(nomem_fail_each(items_action, NULL), 7, 30);
 }
 
 static int on_object(void *context, struct kev_str text, const struct kev_objects_where *where)
@@ -239,7 +181,7 @@ static int on_object(void *context, struct kev_str text, const struct kev_object
 	return 0;
 }
 
-static int objects_action(void)
+static int objects_action(void *context)
 {
 	static const char text[] = "{\"type\":\"ADDED\",\"object\":{}}\n{\"a\":[1,2]}\n";
 	KEV_CLEANUP(objects_destroyp) struct kev_objects *objects = kev_objects_create(on_object, NULL);
@@ -247,6 +189,7 @@ static int objects_action(void)
 	struct kev_error error = {""};
 	int r = 0;
 
+	(void)context;
 	if (!objects)
 		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(text) - 1 && !r; i++)
@@ -260,7 +203,7 @@ static int objects_action(void)
 static void test_objects_feed(void **state)
 {
 	(void)state;
-	assert_in_range(fail_each(objects_action), 2, 5);
+	assert_in_range(nomem_fail_each(objects_action, NULL), 2, 5);
 }
 
 int main(void)

@@ -13,6 +13,7 @@
 
 #include <linux/fuse.h>
 
+#include "../nomem.h"
 #include "kevfs/event/event.h"
 #include "kevfs/kernel/ops.h"
 #include "kevfs/kernel/stat.h"
@@ -85,16 +86,16 @@ static void ask(
 {
 	struct fuse_in_header header = {
 		.len = (uint32_t)(sizeof(header) + len), .opcode = opcode, .unique = unique, .nodeid = node};
-	char *request = malloc(header.len);
+	char request[1024];
 	struct fuse_buf buf = {.size = header.len, .mem = request};
 
+	assert_true(header.len <= sizeof(request));
 	memcpy(request, &header, sizeof(header));
 	if (len)
 		memcpy(request + sizeof(header), body, len);
 	world->replies = 0;
 	world->reply_len = 0;
 	fuse_session_process_buf(world->session, &buf);
-	free(request);
 }
 
 /* The one reply there was to request unique. @return its error, negative as in the protocol */
@@ -772,6 +773,117 @@ static void test_stat_fill_x(void **state)
 	assert_int_equal(stx.stx_mask, STATX_BASIC_STATS);
 }
 
+/* ---- without memory ---- */
+
+/* Everything that the kernel asks below the root, each once. @return the first error, negative */
+static int ask_all(struct world *world, uint64_t events, uint64_t file, uint64_t link)
+{
+	struct fuse_read_in read = {.size = 4096};
+	struct {
+		struct fuse_getxattr_in in;
+		char name[24];
+	} xattr = {{.size = 100}, "user.kevfs.message"};
+	const struct {
+		uint32_t opcode;
+		uint64_t node;
+		const void *body;
+		size_t len;
+	} questions[] = {
+		{FUSE_LOOKUP, events, NAME, sizeof(NAME)},
+		{FUSE_READDIR, events, &read, sizeof(read)},
+		{FUSE_READDIRPLUS, events, &read, sizeof(read)},
+		{FUSE_READ, file, &read, sizeof(read)},
+		{FUSE_READLINK, link, NULL, 0},
+		{FUSE_GETXATTR, file, &xattr, sizeof(xattr.in) + sizeof("user.kevfs.message")},
+		{FUSE_LISTXATTR, file, &xattr.in, sizeof(xattr.in)},
+	};
+	int first = 0;
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(questions); i++) {
+		int r;
+
+		ask(world, questions[i].opcode, 30 + i, questions[i].node, questions[i].body,
+			questions[i].len);
+		/* There is an answer in any case, and one. */
+		r = reply_error(world, 30 + i);
+		/* The list of the names is longer than that. */
+		if (questions[i].opcode == FUSE_LISTXATTR && r == -ERANGE)
+			r = 0;
+		first = first ? first : r;
+	}
+	return first;
+}
+
+static void test_without_memory(void **state)
+{
+	bool hit = true;
+	size_t n;
+
+	(void)state;
+	for (n = 1; hit; n++) {
+		struct world *world = create(false);
+		uint64_t events, file, link, after;
+		struct kev_attr attr;
+		int r;
+
+		fill(world);
+		events = walk(world, "default/pods/web-1/events");
+		file = lookup(world, events, NAME).nodeid;
+		link = walk(world, "default/events");
+		nomem_fail_in(n);
+		r = ask_all(world, events, file, link);
+		hit = nomem_end();
+		/* A listing that breaks off is given as far as it came. */
+		assert_true(r == 0 || (hit && r == -ENOMEM));
+		assert_int_equal(ask_all(world, events, file, link), 0);
+		/* What was looked up is known as often as the kernel was told: a lookup and a listing, of
+		 * each round those that it heard of. */
+		after = lookup(world, events, NAME).nodeid;
+		assert_int_equal(after, file);
+		kev_tree_forget(world->tree, file, 6);
+		if (!hit)
+			assert_int_equal(kev_tree_getattr(world->tree, file, &attr), -ESTALE);
+		destroy(world);
+	}
+	assert_true(n > 10);
+}
+
+static int create_action(void *context)
+{
+	struct kev_ops *ops = kev_ops_create(context);
+
+	kev_ops_destroy(ops);
+	return ops ? 0 : -ENOMEM;
+}
+
+static void test_create_without_memory(void **state)
+{
+	struct world *world = create(false);
+	struct kev_ops_config config = {.tree = world->tree, .clock = &world->clock};
+
+	(void)state;
+	assert_int_equal(nomem_fail_each(create_action, &config), 1);
+	destroy(world);
+}
+
+/* Who cannot be kept waiting is told so. */
+static void test_park_without_memory(void **state)
+{
+	struct world *world = create(true);
+
+	(void)state;
+	nomem_fail_in(1);
+	ask(world, FUSE_LOOKUP, 22, KEV_TREE_ROOT, "default", 8);
+	assert_true(nomem_end());
+	assert_int_equal(reply_error(world, 22), -ENOMEM);
+	ask(world, FUSE_LOOKUP, 23, KEV_TREE_ROOT, "default", 8);
+	assert_int_equal(world->replies, 0);
+	fill(world);
+	kev_ops_release(world->ops);
+	assert_int_equal(reply_error(world, 23), 0);
+	destroy(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -799,6 +911,9 @@ int main(void)
 		cmocka_unit_test(test_every_operation_is_counted),
 		cmocka_unit_test(test_time_in_the_park_counts),
 		cmocka_unit_test(test_stat_fill_x),
+		cmocka_unit_test(test_without_memory),
+		cmocka_unit_test(test_create_without_memory),
+		cmocka_unit_test(test_park_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

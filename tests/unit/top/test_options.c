@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../nomem.h"
 #include "options.h"
 
 #define ARGS_MAX 16
@@ -319,6 +320,32 @@ static void test_parse_help_and_version_look_at_nothing_else(void **state)
 	kev_options_fini(&options);
 }
 
+static int parse_action(void *context)
+{
+	char words[] = "kevfs|-f|prod|/k8s|-o|namespace=a,namespace=b,field_selector=a=b\\,c=d,kubeconfig=/x,"
+		       "state=/s,allow_other,context=\"a,b\",log_level=debug,retain=7d";
+	char *argv[ARGS_MAX + 1] = {NULL}, *rest = words;
+	struct kev_options options;
+	int argc = 0, r;
+
+	(void)context;
+	while (rest)
+		argv[argc++] = strsep(&rest, "|");
+	r = kev_options_parse(&options, argc, argv, NULL);
+	if (!r) {
+		assert_int_equal(options.namespace_count, 2);
+		assert_string_equal(options.mount_options, "allow_other,context=\"a\\,b\"");
+	}
+	kev_options_fini(&options);
+	return r;
+}
+
+static void test_parse_without_memory(void **state)
+{
+	(void)state;
+	assert_in_range(nomem_fail_each(parse_action, NULL), 10, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_parse_retain),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_help_and_version_look_at_nothing_else),
+		cmocka_unit_test(test_parse_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

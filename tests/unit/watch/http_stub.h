@@ -45,7 +45,8 @@ int kev_http_create(const struct kev_cluster_config *config, const struct kev_cl
 	struct kev_http *http = calloc(1, sizeof(*http));
 
 	(void)config, (void)clock, (void)error;
-	assert_non_null(http);
+	if (!http)
+		return -ENOMEM;
 	assert_int_equal(strncmp(user_agent, "kevfs/", 6), 0);
 	pthread_mutex_init(&http->lock, NULL);
 	pthread_cond_init(&http->cond, NULL);
@@ -89,9 +90,16 @@ int kev_http_start(
 		return -ENOMEM;
 	}
 	transfer = calloc(1, sizeof(*transfer));
-	assert_non_null(transfer);
+	if (!transfer)
+		return -ENOMEM;
 	transfer->path = strdup(request->path);
 	transfer->accept = strdup(request->accept);
+	if (!transfer->path || !transfer->accept) {
+		free(transfer->path);
+		free(transfer->accept);
+		free(transfer);
+		return -ENOMEM;
+	}
 	transfer->request = *request;
 	transfer->request.path = transfer->request.accept = NULL;
 	while (*at)
@@ -104,6 +112,8 @@ int kev_http_start(
 
 void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer)
 {
+	if (!transfer)
+		return;
 	http->cancelled++;
 	stub_free(http, transfer);
 }
