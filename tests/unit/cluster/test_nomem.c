@@ -73,8 +73,8 @@ BIO *__wrap_BIO_new_mem_buf(const void *data, int len)
 /* ---- files ---- */
 
 struct place {
-	char directory[32];
-	char paths[6][64];
+	char *directory;
+	char *paths[6];
 	size_t count;
 };
 
@@ -83,7 +83,8 @@ static int set_up(void **state)
 	struct place *place = calloc(1, sizeof(*place));
 
 	assert_non_null(place);
-	memcpy(place->directory, "/tmp/kevfs-test-XXXXXX", sizeof("/tmp/kevfs-test-XXXXXX"));
+	place->directory = strdup("/tmp/kevfs-test-XXXXXX");
+	assert_non_null(place->directory);
 	assert_non_null(mkdtemp(place->directory));
 	*state = place;
 	return 0;
@@ -93,24 +94,27 @@ static int tear_down(void **state)
 {
 	struct place *place = *state;
 
-	for (size_t i = 0; i < place->count; i++)
+	for (size_t i = 0; i < place->count; i++) {
 		unlink(place->paths[i]);
+		free(place->paths[i]);
+	}
 	assert_int_equal(rmdir(place->directory), 0);
+	free(place->directory);
 	free(place);
 	return 0;
 }
 
 static const char *add_file(struct place *place, const char *name, const char *text)
 {
-	char *path = place->paths[place->count++];
+	char **path = &place->paths[place->count++];
 	FILE *file;
 
-	snprintf(path, sizeof(place->paths[0]), "%s/%s", place->directory, name);
-	file = fopen(path, "w");
+	assert_true(asprintf(path, "%s/%s", place->directory, name) > 0);
+	file = fopen(*path, "w");
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
 	assert_int_equal(fclose(file), 0);
-	return path;
+	return *path;
 }
 
 /* All sorts of things that a kubeconfig may hold. @return its path */

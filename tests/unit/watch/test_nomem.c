@@ -202,7 +202,10 @@ static void turn(struct world *world)
 
 static bool is_done(const struct world *world)
 {
-	return world->http->first && world->http->first == world->watch && !world->expired &&
+	const struct kev_http_transfer *transfer = world->http->first;
+
+	/* A new request may lie where one was that has ended; but it has no answer yet. */
+	return transfer && transfer == world->watch && transfer->status && !world->expired &&
 	       world->told == KEV_ARRAY_LEN(script);
 }
 
