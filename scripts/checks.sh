@@ -108,6 +108,8 @@ check_many() { # name seconds format file command...
 	local name=$1 seconds=$2 format=$3 file=$4 log start=$SECONDS status numbers p f s
 	shift 4
 	log=$logs/${name//[^A-Za-z0-9._+-]/-}.log
+	# shellcheck disable=SC2034 # for who sources this
+	log_of_last=$log
 	rm -f "$file"
 	run_logged "$log" "$seconds" "$@"
 	status=$?
