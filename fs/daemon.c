@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,12 @@
 
 #include "kevfs/base/log.h"
 
-static void wait_for_child(int fd, pid_t child) __attribute__((noreturn));
-static void wait_for_child(int fd, pid_t child)
+/* How long a parent that is to exit may take. */
+#define PARENT_MS 2000
+
+static void wait_for_child(int fd, pid_t child, void (*up)(void *context, pid_t child), void *context)
+	__attribute__((noreturn));
+static void wait_for_child(int fd, pid_t child, void (*up)(void *context, pid_t child), void *context)
 {
 	char ready;
 	ssize_t n;
@@ -21,6 +26,8 @@ static void wait_for_child(int fd, pid_t child)
 	do
 		n = read(fd, &ready, 1);
 	while (n < 0 && errno == EINTR);
+	if (n == 1 && up)
+		up(context, child);
 	if (n == 1)
 		_exit(0);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -43,7 +50,7 @@ void kev_daemon_open_standard(void)
 		close(fd);
 }
 
-int kev_daemon_fork(void)
+int kev_daemon_fork(void (*ready)(void *context, pid_t child), void *context)
 {
 	int ends[2];
 	pid_t parent = getpid(), child;
@@ -60,13 +67,23 @@ int kev_daemon_fork(void)
 	}
 	if (child > 0) {
 		close(ends[1]);
-		wait_for_child(ends[0], child);
+		wait_for_child(ends[0], child, ready, context);
 	}
 	close(ends[0]);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(128 + SIGTERM);
 	return ends[1];
+}
+
+/* The pipe has no reader any more, then. Until systemd has heard of us from the parent, it does not listen to
+ * us. */
+static void wait_parent_gone(int fd)
+{
+	struct pollfd pipe_ = {.fd = fd};
+
+	while (poll(&pipe_, 1, PARENT_MS) < 0 && errno == EINTR)
+		;
 }
 
 void kev_daemon_ready(int fd)
@@ -94,5 +111,7 @@ void kev_daemon_ready(int fd)
 	/* Nobody hears it: the parent was killed meanwhile. The session takes the signal, and unmounts. */
 	if (n < 0)
 		kill(getpid(), SIGTERM);
+	else
+		wait_parent_gone(fd);
 	close(fd);
 }

@@ -1,6 +1,8 @@
 #ifndef KEVFS_DAEMON_H
 #define KEVFS_DAEMON_H
 
+#include <sys/types.h>
+
 #include "kevfs/base/defs.h"
 
 /**
@@ -17,11 +19,13 @@ void kev_daemon_open_standard(void);
  * Fork. Returns in the child, with the pipe's end to report on; the parent never returns: it exits with 0
  * when the child is ready, else with the child's own exit status. If the parent is killed before that, so is
  * the child: who was told that there is no mount must not get one.
+ * @param ready  called in the parent before it exits with 0; may be NULL
  * @return a file descriptor, or -errno (nothing was forked)
  */
-int kev_daemon_fork(void) KEV_MUST_USE;
+int kev_daemon_fork(void (*ready)(void *context, pid_t child), void *context) KEV_MUST_USE;
 
-/** The child is ready: leave the session and the terminal, log to syslog, report. fd is closed. */
+/** The child is ready: leave the session and the terminal, log to syslog, report, and wait (a moment) until
+ * the parent has gone. fd is closed. */
 void kev_daemon_ready(int fd);
 
 #endif

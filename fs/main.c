@@ -17,7 +17,9 @@
 #include <fuse_lowlevel.h>
 
 #include "daemon.h"
+#include "lookout.h"
 #include "options.h"
+#include "systemd.h"
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/clock.h"
@@ -69,6 +71,8 @@ struct app {
 	struct kev_feed *feed;
 	struct kev_replay *replay; /* of -o replay, in place of the feed */
 	struct kev_session *session;
+	struct kev_systemd systemd;
+	struct kev_lookout *lookout; /* where systemd asks */
 	bool progress_shown;
 
 	pthread_mutex_t lock; /* protects what follows */
@@ -428,6 +432,44 @@ static int mount_session(struct app *app, struct kev_error *error)
 	return kev_session_mount(app->session, app->mountpoint, error);
 }
 
+/* From here on systemd listens to the child. In the parent. */
+static void tell_child(void *context, pid_t child)
+{
+	const struct app *app = context;
+
+	kev_systemd_tell(&app->systemd, "MAINPID=%ld\nREADY=1", (long)child);
+}
+
+static int create_lookout(struct app *app)
+{
+	if (!kev_systemd_asks(&app->systemd))
+		return 0;
+	app->lookout = kev_lookout_create(&(struct kev_lookout_config){.systemd = &app->systemd,
+		.clock = kev_clock_system(),
+		.health = app->health,
+		.store = app->store,
+		.fed = app->feed != NULL});
+	return app->lookout ? 0 : -ENOMEM;
+}
+
+/* The mount is there, and all threads are. @param ready  of kev_daemon_fork(); -1: in the foreground */
+static int tell_ready(struct app *app, int ready, struct kev_error *error)
+{
+	int r = create_lookout(app);
+
+	if (r)
+		return r;
+	if (ready >= 0)
+		kev_daemon_ready(ready);
+	else
+		kev_systemd_tell(&app->systemd, "READY=1");
+	if (app->lookout)
+		r = kev_lookout_start(app->lookout);
+	if (r)
+		kev_error_set(error, "cannot start a thread: %s", strerror(-r));
+	return r;
+}
+
 static int run(struct app *app, struct kev_error *error)
 {
 	int ready = -1, r;
@@ -441,8 +483,9 @@ static int run(struct app *app, struct kev_error *error)
 		return r;
 	if (app->cluster && kev_cluster_config_withholds_credential(app->cluster))
 		kev_log_warning("%s is plain http: the credential is not sent", app->cluster->server);
+	kev_systemd_tell(&app->systemd, "STATUS=first sync");
 	if (!app->options.foreground) {
-		ready = kev_daemon_fork();
+		ready = kev_daemon_fork(tell_child, app);
 		if (ready < 0) {
 			kev_error_set(error, "cannot fork: %s", strerror(-ready));
 			return ready;
@@ -463,17 +506,20 @@ static int run(struct app *app, struct kev_error *error)
 		if (r)
 			kev_error_set(error, "cannot start a thread: %s", strerror(-r));
 	}
+	if (!r)
+		r = tell_ready(app, ready, error);
 	if (r)
 		return r;
-	if (ready >= 0)
-		kev_daemon_ready(ready);
-	return kev_session_run(app->session);
+	r = kev_session_run(app->session);
+	kev_systemd_tell(&app->systemd, "STOPPING=1");
+	return r;
 }
 
 static void app_fini(struct app *app)
 {
 	/* Against the data's direction: what feeds a room ends before the room does. The feed calls the
 	 * session, and the session reads the tree. */
+	kev_lookout_destroy(app->lookout);
 	kev_feed_destroy(app->feed);
 	kev_replay_destroy(app->replay);
 	kev_session_destroy(app->session);
@@ -482,6 +528,7 @@ static void app_fini(struct app *app)
 	kev_health_destroy(app->health);
 	kev_store_destroy(app->store);
 	kev_changes_destroy(app->changes);
+	kev_systemd_close(&app->systemd);
 	kev_cluster_config_destroy(app->cluster);
 	free(app->dump);
 	free(app->mountpoint);
@@ -492,6 +539,17 @@ static void app_fini(struct app *app)
 	pthread_mutex_destroy(&app->lock);
 }
 
+/* Say why it comes to nothing. */
+static void fail(const struct app *app, int r, const struct kev_error *error)
+{
+	const char *why = error->text[0] ? error->text : strerror(-r);
+
+	kev_log_error("%s", why);
+	/* To a child systemd does not listen yet. */
+	if (app->options.foreground)
+		kev_systemd_tell(&app->systemd, "STATUS=%s\nERRNO=%d", why, -r);
+}
+
 int main(int argc, char **argv)
 {
 	struct app app = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
@@ -499,6 +557,7 @@ int main(int argc, char **argv)
 	int r, status = EXIT_SUCCESS;
 
 	kev_daemon_open_standard();
+	kev_systemd_open(&app.systemd);
 	signal(SIGPIPE, SIG_IGN);
 	kev_buf_init(&app.version, VERSION_MAX);
 	r = write_version(&app.version);
@@ -517,7 +576,7 @@ int main(int argc, char **argv)
 			status = EXIT_MOUNT;
 	}
 	if (r)
-		kev_log_error("%s", error.text[0] ? error.text : strerror(-r));
+		fail(&app, r, &error);
 	app_fini(&app);
 	return status;
 }
