@@ -23,7 +23,7 @@ HOURS = int(os.environ.get("SOAK_HOURS", "24"))
 RATE = float(os.environ.get("SOAK_RATE", "20"))
 # What is needed only once has come by then: every event of the first hour has expired, and the logs have rotated.
 WARM = HOURS // 4
-LOG = "256K"
+LOG = "64K"
 GROWTH = 1.05
 
 
