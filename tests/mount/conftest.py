@@ -26,9 +26,17 @@ TIMEOUT = 60
 REAL_EVENTS = 2000
 
 
+def hands_out(config):
+    """Is this pytest-xdist's process that only hands the tests out, to others that run them (-n 2)?"""
+    return bool(getattr(config.option, "numprocesses", None)) and not hasattr(config, "workerinput")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", f"timeout(seconds): the watchdog's patience with a test ({TIMEOUT})")
     config.addinivalue_line("markers", "needs_root: the test mounts for others, uses mount(8) or namespaces")
+    config.addinivalue_line("markers", "xdist_group(name): of pytest-xdist: these run in one process, one after the other")
+    if hands_out(config):
+        return
     directory = tempfile.mkdtemp(prefix="kevfs-test-")
     os.chmod(directory, 0o755)
     config.kevfs_directory = directory
@@ -66,6 +74,8 @@ def tell(config, line):
 
 
 def pytest_unconfigure(config):
+    if hands_out(config):
+        return
     tell(config, "bye")
     config.kevfs_watchdog.stdin.close()
     config.kevfs_watchdog.wait(30)
@@ -82,10 +92,14 @@ def pytest_runtest_protocol(item):
     tell(item.config, "disarm")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("needs_root") and os.getuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+        # One control plane is enough, and what is disturbed there disturbs nobody else.
+        if "real" in item.fixturenames or "real" in getattr(getattr(item, "callspec", None), "params", {}).values():
+            item.add_marker(pytest.mark.xdist_group("real"))
     # What disturbs the shared control plane comes last.
     items.sort(key=lambda item: item.get_closest_marker("disturbs") is not None)
 
