@@ -1,5 +1,6 @@
 #include "kevfs/cluster/connection.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -170,4 +171,45 @@ void kev_connection_classify(CURL *easy, CURLcode code, struct kev_failure *fail
 	failure->os_error = (int)os_error;
 	if (refused >= 300)
 		failure->kind = KEV_FAILURE_PROTOCOL;
+}
+
+void kev_connection_meet(CURL *easy, const char *address, int port, struct kev_peer *peer)
+{
+	const struct curl_tlssessioninfo *session = NULL;
+
+	snprintf(peer->address, sizeof(peer->address), "%s", address ? address : "");
+	peer->port = port;
+	if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session &&
+		session->backend == CURLSSLBACKEND_OPENSSL && session->internals)
+		kev_peer_read_tls(peer, session->internals);
+}
+
+static int64_t measure(CURL *easy, CURLINFO what)
+{
+	curl_off_t us = 0;
+
+	(void)curl_easy_getinfo(easy, what, &us);
+	return us * 1000;
+}
+
+void kev_connection_measure(CURL *easy, struct kev_peer *peer)
+{
+	long version = 0, refused = 0, made = 0, port = 0;
+	const char *address = NULL;
+
+	peer->resolved = measure(easy, CURLINFO_NAMELOOKUP_TIME_T);
+	peer->connected = measure(easy, CURLINFO_CONNECT_TIME_T);
+	peer->secured = measure(easy, CURLINFO_APPCONNECT_TIME_T);
+	(void)curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+	(void)curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &refused);
+	(void)curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
+	(void)curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
+	/* libcurl knows it as soon as there is a connection, whatever becomes of TLS. */
+	if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address && *address) {
+		snprintf(peer->address, sizeof(peer->address), "%s", address);
+		peer->port = (int)port;
+	}
+	peer->http2 = version == CURL_HTTP_VERSION_2_0;
+	peer->proxy_status = (int)refused;
+	peer->made = (unsigned)made;
 }

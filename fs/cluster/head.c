@@ -126,6 +126,9 @@ static void read_field(struct kev_head *head, struct kev_str name, struct kev_st
 	} else if (is_named(name, "Content-Encoding")) {
 		copy_value(value, head->encoding, sizeof(head->encoding));
 		lower(head->encoding);
+	} else if (is_named(name, "Date")) {
+		if (!parse_date(value, &head->date))
+			head->date = 0;
 	} else if (is_named(name, "ETag")) {
 		copy_value(value, head->etag, sizeof(head->etag));
 	}
@@ -181,5 +184,7 @@ struct kev_http_response kev_head_response(const struct kev_head *head)
 		.retry_after = head->retry_after,
 		.content_type = kev_str_c(head->content_type),
 		.etag = head->etag[0] ? head->etag : NULL,
+		.date = head->date,
+		.gzip = strcmp(head->encoding, "gzip") == 0,
 	};
 }

@@ -230,6 +230,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 	return transfer->error || transfer->cancelled ? CURL_WRITEFUNC_ERROR : piece.len;
 }
 
+/* The connection is there, and the request about to go. */
+static int on_connected(void *context, char *address, char *local, int port, int local_port)
+{
+	struct kev_http_transfer *transfer = context;
+
+	(void)local, (void)local_port;
+	kev_connection_meet(transfer->easy, address, port, transfer->request.peer);
+	return CURL_PREREQFUNC_OK;
+}
+
 /* Bytes that the decoder keeps for itself are signs of life, too. */
 static int on_progress(
 	void *context, curl_off_t total, curl_off_t received, curl_off_t upload_total, curl_off_t uploaded)
@@ -294,6 +304,8 @@ static int add_headers(struct kev_http_transfer *transfer, const struct kev_http
 		r = add_named_header(transfer, "Accept", request->accept);
 	if (r == 0)
 		r = add_named_header(transfer, "If-None-Match", request->if_none_match);
+	if (r == 0 && request->post)
+		r = add_header(transfer, "Content-Type: application/json");
 	return r ? r : add_credential(transfer);
 }
 
@@ -319,6 +331,12 @@ static bool set_request(struct kev_http_transfer *transfer, const char *url)
 	SET(CURLOPT_NOPROGRESS, 0L);
 	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
 	SET(CURLOPT_XFERINFODATA, transfer);
+	if (transfer->request.post)
+		SET(CURLOPT_COPYPOSTFIELDS, transfer->request.post);
+	if (transfer->request.peer) {
+		SET(CURLOPT_PREREQFUNCTION, on_connected);
+		SET(CURLOPT_PREREQDATA, transfer);
+	}
 	return ok;
 }
 
@@ -425,6 +443,8 @@ static void report(struct kev_http_transfer *transfer)
 	/* Who has no memory may not have said so. */
 	if (transfer->error && !transfer->reason.text[0])
 		fail(transfer, transfer->error, strerror(-transfer->error));
+	if (transfer->request.peer)
+		kev_connection_measure(transfer->easy, transfer->request.peer);
 	take_out(transfer);
 	transfer->reporting = true;
 	if (!transfer->cancelled)
@@ -605,6 +625,19 @@ bool kev_http_refresh_credential(struct kev_http *http)
 {
 	http->renew = http->config->cert_file != NULL || http->config->ca_file != NULL;
 	return kev_credential_refresh(http->credential) || http->config->cert_file;
+}
+
+int kev_http_badge(struct kev_http *http, struct kev_badge *out, struct kev_error *error)
+{
+	struct kev_buf header;
+	int r;
+
+	kev_buf_init(&header, HEADER_MAX);
+	r = http->origin.secure ? kev_credential_header(http->credential, &header, error) : 0;
+	if (r == 0)
+		r = kev_badge_read(kev_buf_str(&header), kev_buf_str(&http->identity.certificate), out);
+	kev_buf_wipe(&header);
+	return r;
 }
 
 int kev_http_append_query(struct kev_buf *out, struct kev_str s)

@@ -10,6 +10,7 @@
 #include "kevfs/cluster/failure.h"
 #include "kevfs/cluster/identity.h"
 #include "kevfs/cluster/origin.h"
+#include "kevfs/cluster/peer.h"
 
 /**
  * How a request of libcurl's reaches the API server, and what it says when that fails: TLS, proxy, keepalive,
@@ -29,5 +30,11 @@ bool kev_connection_configure(CURL *easy, const struct kev_connection *connectio
 
 /** Fill in what kind of a failure code is, and what is known of it. @param failure  has its text already */
 void kev_connection_classify(CURL *easy, CURLcode code, struct kev_failure *failure);
+
+/** A request has its connection, to this address: note who is there. Called from libcurl's callback. */
+void kev_connection_meet(CURL *easy, const char *address, int port, struct kev_peer *peer);
+
+/** A request is over, or given up: note how far it came. */
+void kev_connection_measure(CURL *easy, struct kev_peer *peer);
 
 #endif

@@ -18,6 +18,7 @@
 struct kev_head {
 	int status;      /**< 0: none has come */
 	int retry_after; /**< -1: none */
+	int64_t date;    /**< seconds since the epoch; 0: none */
 	char content_type[128];
 	char etag[256];
 	char encoding[32]; /**< Content-Encoding, lower case; "" for none */

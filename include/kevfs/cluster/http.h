@@ -3,12 +3,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/clock.h"
 #include "kevfs/base/error.h"
 #include "kevfs/base/str.h"
+#include "kevfs/cluster/badge.h"
 #include "kevfs/cluster/config.h"
+#include "kevfs/cluster/peer.h"
 
 /**
  * HTTP to one API server, many requests at once on as few connections as it allows (one, with HTTP/2). One
@@ -27,6 +30,8 @@ struct kev_http_response {
 	int retry_after;             /**< seconds; -1 where there is no (valid) Retry-After; at most 3600 */
 	struct kev_str content_type; /**< without parameters, lower case; borrowed */
 	const char *etag;            /**< with its quotes; borrowed; NULL where there is none */
+	int64_t date; /**< the server's clock: seconds since the epoch; 0 where it is not told */
+	bool gzip;    /**< it came compressed */
 };
 
 /** How a transfer ended. */
@@ -48,6 +53,7 @@ struct kev_http_request {
 	const char *path;   /**< "/api/v1/events?limit=5000"; goes behind the server's own prefix; copied */
 	const char *accept; /**< the Accept header's value; copied */
 	const char *if_none_match; /**< an ETag, or NULL; copied */
+	const char *post;          /**< JSON to send, as POST; copied; NULL: GET */
 	bool gzip; /**< send Accept-Encoding: gzip, decode the answer; whoever takes it caps it. Never on a
 		      watch. */
 	int idle_timeout;  /**< seconds without a byte that end the transfer with -ETIMEDOUT; 0: none. The
@@ -60,6 +66,9 @@ struct kev_http_request {
 	/** The end, exactly once, but not after kev_http_cancel(). The transfer is gone when it returns. */
 	void (*done)(void *context, const struct kev_http_result *result);
 	void *context; /**< borrowed until done or cancel */
+	/** Filled in with what the connection is like, as far as there is one: complete when done is called.
+	 * Borrowed until done or cancel; NULL: nobody asks. */
+	struct kev_peer *peer;
 };
 
 /**
@@ -92,6 +101,9 @@ void kev_http_wakeup(struct kev_http *http);
 
 /** The server answered 401: use a fresh credential from now on. @return true if there is one to be had */
 bool kev_http_refresh_credential(struct kev_http *http);
+
+/** What we show to the server now. @return 0, or as kev_credential_header(), with the error set */
+int kev_http_badge(struct kev_http *http, struct kev_badge *out, struct kev_error *error) KEV_MUST_USE;
 
 /** Append s percent-encoded for a query's value. @return 0 or the buffer's error */
 int kev_http_append_query(struct kev_buf *out, struct kev_str s);
