@@ -179,9 +179,8 @@ static bool is_ours(const char *mountpoint)
 	return ours && statfs(mountpoint, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
 }
 
-/* What is wrong with a mountpoint, in words, before libfuse says it in fewer. "/dev/fd/N" is a mount that
- * mount.fuse has made already. */
-static int check_mountpoint(const char *mountpoint, struct kev_error *error)
+/* In words, before libfuse says it in fewer. "/dev/fd/N" is a mount that mount.fuse has made already. */
+int kev_session_check_mountpoint(const char *mountpoint, struct kev_error *error)
 {
 	struct stat st;
 
@@ -222,7 +221,7 @@ static dev_t device_on(const char *mountpoint)
 
 int kev_session_mount(struct kev_session *session, const char *mountpoint, struct kev_error *error)
 {
-	int r = check_mountpoint(mountpoint, error);
+	int r = kev_session_check_mountpoint(mountpoint, error);
 
 	if (r)
 		return r;

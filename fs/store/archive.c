@@ -61,6 +61,11 @@ struct kev_archive {
 	struct kev_archive_status status;
 };
 
+bool kev_archive_is_there(void)
+{
+	return true;
+}
+
 int kev_archive_open(
 	const struct kev_archive_config *config, struct kev_archive **out, struct kev_error *error)
 {

@@ -3,6 +3,11 @@
 
 #include <errno.h>
 
+bool kev_archive_is_there(void)
+{
+	return false;
+}
+
 int kev_archive_open(
 	const struct kev_archive_config *config, struct kev_archive **out, struct kev_error *error)
 {

@@ -25,6 +25,7 @@ struct kev_recorded {
 	bool is_event;                  /* it says something of an Event */
 	struct kev_buf kind;            /* of the object at hand */
 	struct kev_buf other_kind;      /* the first that is no Event */
+	size_t revisions;               /* that were put */
 	size_t others;                  /* objects of another kind */
 	size_t broken;                  /* objects that make no sense */
 	struct kev_error why;           /* why the first of those makes none */
@@ -125,8 +126,11 @@ static int put(
 	struct kev_event *taken;
 	int r = kev_event_create(recorded->json, object, &event, error);
 
-	if (r || !recorded->store || !is_selected(recorded, event))
+	if (r || !is_selected(recorded, event))
 		return r;
+	recorded->revisions++;
+	if (!recorded->store)
+		return 0;
 	taken = event;
 	event = NULL;
 	return kev_store_put(recorded->store, taken, origin);
@@ -317,6 +321,17 @@ int kev_recorded_apply(struct kev_recorded *recorded, enum kev_origin origin)
 		break;
 	}
 	return 0;
+}
+
+void kev_recorded_count(const struct kev_recorded *recorded, struct kev_recorded_counts *out)
+{
+	*out = (struct kev_recorded_counts){.revisions = recorded->revisions,
+		.others = recorded->others,
+		.other_kind = kev_buf_str(&recorded->other_kind),
+		.broken = recorded->broken,
+		.why = recorded->why.text,
+		.errors = recorded->errors,
+		.failure = recorded->failure.text};
 }
 
 void kev_recorded_report(const struct kev_recorded *recorded, const char *path, size_t oversized)

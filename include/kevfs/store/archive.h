@@ -28,6 +28,9 @@ struct kev_archive_config {
 	struct kev_store *store; /**< must outlive it */
 };
 
+/** Was kevfs built with it? */
+bool kev_archive_is_there(void);
+
 /** Open, or make, the history; waits some seconds for another kevfs that is about to end. @return 0 and a new
  * archive, -ENOTSUP, or as kev_history_open() */
 int kev_archive_open(const struct kev_archive_config *config, struct kev_archive **out,

@@ -61,6 +61,18 @@ int kev_recorded_scan(struct kev_recorded *recorded, struct kev_str text,
 /** Do in the store what the line says that was scanned last. @return 0 or -ENOMEM */
 int kev_recorded_apply(struct kev_recorded *recorded, enum kev_origin origin) KEV_MUST_USE;
 
+/** What there was in all. The strings are borrowed. */
+struct kev_recorded_counts {
+	size_t revisions;          /**< that are events, and were selected */
+	size_t others;             /**< objects of other kinds */
+	struct kev_str other_kind; /**< of the first of these */
+	size_t broken;             /**< objects that make no sense */
+	const char *why;           /**< why the first of these makes none */
+	size_t errors;             /**< that the recorded watch had failed */
+	const char *failure;       /**< of the first time */
+};
+void kev_recorded_count(const struct kev_recorded *recorded, struct kev_recorded_counts *out);
+
 /**
  * Log what was left out, and that the watch itself had failed: at most a line for each.
  * @param oversized  objects that were left out before they came here
