@@ -5,7 +5,6 @@
  * kernel.
  */
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,9 +15,11 @@
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 
+#include "check.h"
 #include "daemon.h"
 #include "lookout.h"
 #include "options.h"
+#include "resolve.h"
 #include "systemd.h"
 
 #include "kevfs/base/buf.h"
@@ -26,7 +27,6 @@
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/config.h"
 #include "kevfs/cluster/http.h"
-#include "kevfs/cluster/kubeconfig.h"
 #include "kevfs/kernel/notify.h"
 #include "kevfs/kernel/session.h"
 #include "kevfs/store/archive.h"
@@ -37,7 +37,6 @@
 #include "kevfs/watch/dump.h"
 #include "kevfs/watch/feed.h"
 #include "kevfs/watch/replay.h"
-#include "kevfs/watch/source.h"
 
 /* mount(8)'s exit codes. */
 #define EXIT_USAGE 1
@@ -140,68 +139,6 @@ static int wait_synced(struct app *app, struct kev_error *error)
 	return app->sync_result;
 }
 
-/* The daemon leaves this directory. Not realpath(3): a pipe, as in file:<(command), has no other path. */
-static char *make_absolute(const char *path)
-{
-	char *here, *absolute = NULL;
-
-	if (*path == '/')
-		return strdup(path);
-	here = getcwd(NULL, 0);
-	if (here && asprintf(&absolute, "%s/%s", here, path) < 0)
-		absolute = NULL;
-	free(here);
-	return absolute;
-}
-
-static int resolve_dump(struct app *app, const char *path, struct kev_error *error)
-{
-	int r = 0;
-
-	if (!*path) {
-		kev_error_set(error, "file: is followed by a path");
-		return -EINVAL;
-	}
-	app->dump = strcmp(path, KEV_SOURCE_STANDARD_INPUT) == 0 ? strdup(path) : make_absolute(path);
-	if (app->dump && (*app->dump != '/' || access(app->dump, R_OK) == 0))
-		return 0;
-	r = -errno;
-	kev_error_set(error, "%s: %s%s", path, strerror(-r),
-		*path == '~' ? " (the shell leaves ~ alone there)" : "");
-	return r;
-}
-
-/* Somebody else's kubeconfig was looked for. */
-static void explain_sudo(const struct app *app, int r, struct kev_error *error)
-{
-	struct kev_error why = *error;
-
-	if (r == -ENOENT && !app->options.kubeconfig && getenv("SUDO_USER") && !getenv("KUBECONFIG") &&
-		geteuid() == 0)
-		kev_error_set(
-			error, "%s (it is root's, with sudo; name yours with -o kubeconfig=PATH)", why.text);
-}
-
-/* Where the events come from. Nothing is asked of the network here. */
-static int resolve_source(struct app *app, struct kev_error *error)
-{
-	const char *source = app->options.source, *kubeconfig = app->options.kubeconfig;
-	struct kev_environment environment;
-	int r;
-
-	if (strncmp(source, "file:", 5) == 0)
-		return resolve_dump(app, source + 5, error);
-	kev_environment_read(&environment);
-	if (strcmp(source, "in-cluster") == 0)
-		return kev_kubeconfig_load_in_cluster(&environment, &app->cluster, error);
-	if (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0)
-		return kev_kubeconfig_load_url(source, &app->cluster, error);
-	r = kev_kubeconfig_load(
-		&environment, kubeconfig, strcmp(source, "-") == 0 ? NULL : source, &app->cluster, error);
-	explain_sudo(app, r, error);
-	return r;
-}
-
 /* The daemon leaves this directory, so the mountpoint must not depend on it. */
 static int resolve_mountpoint(struct app *app, struct kev_error *error)
 {
@@ -223,39 +160,6 @@ static int resolve_mountpoint(struct app *app, struct kev_error *error)
 	r = app->mountpoint ? 0 : -errno;
 	if (r)
 		kev_error_set(error, "mountpoint %s: %s", given, strerror(-r));
-	return r;
-}
-
-/* The path without links; where it is still to be made, that of what it lies in. @return new, or NULL */
-static char *find_real(const char *path)
-{
-	char *real = realpath(path, NULL), *parent;
-
-	if (real || errno != ENOENT)
-		return real;
-	parent = strdup(path);
-	if (parent)
-		real = realpath(dirname(parent), NULL);
-	free(parent);
-	return real;
-}
-
-static int resolve_state(struct app *app, struct kev_error *error)
-{
-	size_t len = strlen(app->mountpoint);
-	char *real;
-	int r = 0;
-
-	app->state = make_absolute(app->options.state);
-	if (!app->state)
-		return -ENOMEM;
-	real = find_real(app->state);
-	/* The mount would cover it: nobody could look into it, nor kevfs see that it is still there. */
-	if (real && strncmp(real, app->mountpoint, len) == 0 && (real[len] == '/' || real[len] == '\0')) {
-		kev_error_set(error, "-o state: %s lies in the mountpoint", app->options.state);
-		r = -EINVAL;
-	}
-	free(real);
 	return r;
 }
 
@@ -474,11 +378,11 @@ static int run(struct app *app, struct kev_error *error)
 {
 	int ready = -1, r;
 
-	r = resolve_source(app, error);
+	r = kev_resolve_source(&app->options, &app->cluster, &app->dump, error);
 	if (!r)
 		r = resolve_mountpoint(app, error);
 	if (!r && app->options.state)
-		r = resolve_state(app, error);
+		r = kev_resolve_state(&app->options, app->mountpoint, &app->state, error);
 	if (r)
 		return r;
 	if (app->cluster && kev_cluster_config_withholds_credential(app->cluster))
@@ -557,8 +461,10 @@ int main(int argc, char **argv)
 	int r, status = EXIT_SUCCESS;
 
 	kev_daemon_open_standard();
-	kev_systemd_open(&app.systemd);
 	signal(SIGPIPE, SIG_IGN);
+	if (kev_check_is_meant(argc, argv))
+		return kev_check_main(argc - 1, argv + 1, stdout);
+	kev_systemd_open(&app.systemd);
 	kev_buf_init(&app.version, VERSION_MAX);
 	r = write_version(&app.version);
 	if (!r)

@@ -538,19 +538,35 @@ static int set_option_list(struct kev_options *options, const char *list, struct
 	}
 }
 
-static int take_operands(struct kev_options *options, int argc, char **argv, struct kev_error *error)
+static int count_operands(
+	const struct kev_options *options, int argc, char *const *argv, struct kev_error *error)
 {
-	if (argc != 2) {
+	if (options->check && (argc < 1 || argc > 2)) {
+		kev_error_set(error,
+			"%s; usage: kevfs check [options] SOURCE [MOUNTPOINT] (see kevfs check --help)",
+			argc == 0 ? "SOURCE is missing" : "too many arguments");
+		return -EINVAL;
+	}
+	if (!options->check && argc != 2) {
 		kev_error_set(error, "%s; usage: kevfs [options] SOURCE MOUNTPOINT (see kevfs --help)",
 			argc == 0   ? "SOURCE and MOUNTPOINT are missing"
 			: argc == 1 ? "MOUNTPOINT is missing"
 				    : "too many arguments");
 		return -EINVAL;
 	}
-	if (!*argv[0] || !*argv[1]) {
+	if (!*argv[0] || (argc > 1 && !*argv[1])) {
 		kev_error_set(error, "an empty %s", *argv[0] ? "MOUNTPOINT" : "SOURCE");
 		return -EINVAL;
 	}
+	return 0;
+}
+
+static int take_operands(struct kev_options *options, int argc, char **argv, struct kev_error *error)
+{
+	int r = count_operands(options, argc, argv, error);
+
+	if (r)
+		return r;
 	if (options->field_selector && strncmp(argv[0], "file:", 5) == 0) {
 		kev_error_set(error,
 			"-o field_selector is for API servers, which evaluate it; of %s all is shown (use "
@@ -568,37 +584,40 @@ static int take_operands(struct kev_options *options, int argc, char **argv, str
 	}
 	if (options->state && !kev_retain_any(&options->retain))
 		options->retain.age = KEV_OPTIONS_STATE_AGE;
-	if (set_string(&options->source, argv[0]) || set_string(&options->mountpoint, argv[1]))
+	if (set_string(&options->source, argv[0]))
 		return -ENOMEM;
-	return 0;
+	return argc > 1 ? set_string(&options->mountpoint, argv[1]) : 0;
 }
 
 /* What getopt does not know. In optopt it leaves an unknown letter, also in the midst of others; 0 for an
  * unknown word; and the letter of a word that we know, which takes no value. */
-static void refuse_option(const char *word, struct kev_error *error)
+static void refuse_option(const struct kev_options *options, const char *word, struct kev_error *error)
 {
-	if (optopt && !strchr("hVfd", optopt))
-		kev_error_set(error, "unknown option -%c; kevfs --help lists them", optopt);
+	const char *command = options->check ? "kevfs check" : "kevfs";
+
+	if (optopt && !strchr("hVfdj", optopt))
+		kev_error_set(error, "unknown option -%c; %s --help lists them", optopt, command);
 	else
-		kev_error_set(error, "unknown option %s; kevfs --help lists them", word);
+		kev_error_set(error, "unknown option %s; %s --help lists them", word, command);
 }
 
-int kev_options_parse(struct kev_options *options, int argc, char **argv, struct kev_error *error)
+static int parse(struct kev_options *options, int argc, char **argv, struct kev_error *error)
 {
 	static const struct option long_options[] = {{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'}, {"foreground", no_argument, NULL, 'f'},
 		{"debug", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
+	static const struct option check_options[] = {{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 	int c, r;
 
-	*options = (struct kev_options){.sync_timeout = SYNC_TIMEOUT,
-		.log_max = LOG_MAX,
-		.log_level = KEV_LOG_WARNING,
-		.uid = getuid(),
-		.gid = getgid()};
 	optind = 0; /* from the beginning, also when called again */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":fdshVo:nrwv", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":fdshVo:nrwv", options->check ? check_options : long_options,
+			NULL)) != -1) {
 		switch (c) {
+		case 'j':
+			options->json = true;
+			break;
 		case 'f':
 			options->foreground = true;
 			break;
@@ -628,11 +647,33 @@ int kev_options_parse(struct kev_options *options, int argc, char **argv, struct
 			kev_error_set(error, "%s needs a value", argv[optind - 1]);
 			return -EINVAL;
 		default:
-			refuse_option(argv[optind - 1], error);
+			refuse_option(options, argv[optind - 1], error);
 			return -EINVAL;
 		}
 	}
 	return take_operands(options, argc - optind, argv + optind, error);
+}
+
+static void set_defaults(struct kev_options *options, bool check)
+{
+	*options = (struct kev_options){.check = check,
+		.sync_timeout = SYNC_TIMEOUT,
+		.log_max = LOG_MAX,
+		.log_level = KEV_LOG_WARNING,
+		.uid = getuid(),
+		.gid = getgid()};
+}
+
+int kev_options_parse(struct kev_options *options, int argc, char **argv, struct kev_error *error)
+{
+	set_defaults(options, false);
+	return parse(options, argc, argv, error);
+}
+
+int kev_options_parse_check(struct kev_options *options, int argc, char **argv, struct kev_error *error)
+{
+	set_defaults(options, true);
+	return parse(options, argc, argv, error);
 }
 
 void kev_options_fini(struct kev_options *options)
@@ -653,6 +694,7 @@ void kev_options_print_help(FILE *out)
 {
 	fputs("usage: kevfs [options] SOURCE MOUNTPOINT\n"
 	      "       mount -t fuse.kevfs SOURCE MOUNTPOINT [-o options]\n"
+	      "       kevfs check [options] SOURCE    what is wrong, if it does not work\n"
 	      "\n"
 	      "Shows a cluster's Kubernetes Events as files:\n"
 	      "  MOUNTPOINT/<namespace>/<resource>/<object>/events/<event>\n"
@@ -681,4 +723,26 @@ void kev_options_print_help(FILE *out)
 		fprintf(out, "  -o %-22s %s\n", left, rows[i].help);
 	}
 	fputs("\nTo end it: umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT.  More: man 8 kevfs\n", out);
+}
+
+void kev_options_print_check_help(FILE *out)
+{
+	fputs("usage: kevfs check [options] SOURCE [MOUNTPOINT]\n"
+	      "\n"
+	      "Tells whether SOURCE can be mounted: a line for each thing that must be right,\n"
+	      "and what to do where one is not. It mounts nothing, and writes nothing.\n"
+	      "\n"
+	      "  -o OPTIONS         those of the mount; sync_timeout= bounds all of it\n"
+	      "  --json             a JSON object a line, for programs\n"
+	      "  -h, --help         this text\n"
+	      "  -V, --version      the version\n"
+	      "\n"
+	      "Exit status: 0 if nothing failed (warnings do not count), else what did first:\n"
+	      "  1 command line    4 connection   7 credential      10 the file (file:PATH)\n"
+	      "  2 configuration   5 TLS          8 permission      11 kevfs itself (memory)\n"
+	      "  3 name (DNS)      6 API server   9 this machine\n"
+	      "\n"
+	      "A context that is called check is mounted with: kevfs -- check MOUNTPOINT.\n"
+	      "More: man 8 kevfs-check\n",
+		out);
 }

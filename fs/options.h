@@ -28,6 +28,8 @@ struct kev_options {
 	bool single_thread; /**< -s */
 	bool help;          /**< -h: nothing else was looked at */
 	bool version;       /**< -V: the same */
+	bool check;         /**< of kevfs check: the mountpoint may be missing (NULL) */
+	bool json;          /**< --json, of kevfs check */
 
 	char **namespaces; /**< NULL-terminated; NULL: all */
 	size_t namespace_count;
@@ -57,7 +59,12 @@ int kev_options_parse(
 	struct kev_options *options, int argc, char **argv, struct kev_error *error) KEV_MUST_USE;
 void kev_options_fini(struct kev_options *options);
 
+/** The same for `kevfs check`. @param argv  begins with "check" */
+int kev_options_parse_check(
+	struct kev_options *options, int argc, char **argv, struct kev_error *error) KEV_MUST_USE;
+
 /** Print what --help prints: made from the table that parses. */
 void kev_options_print_help(FILE *out);
+void kev_options_print_check_help(FILE *out);
 
 #endif

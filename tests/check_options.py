@@ -5,7 +5,7 @@
 
 Whatever --help lists, the man page describes, and the other way round, with the same form of value (-o name=VALUE or a flag);
 the defaults that both name are the same; and the program takes each of them. What the table has beyond that, it
-takes silently, for mount(8)'s sake: the man page says so of all of them. Prints the differences, a line each; exit 1 if there are any.
+takes silently, for mount(8)'s sake: the man page says so of all of them. `kevfs check --help` and its page agree as well. Prints the differences, a line each; exit 1 if there are any.
 """
 import pathlib
 import re
@@ -114,6 +114,25 @@ def compare(help_text, page, source):
     return wrong
 
 
+def compare_check(help_text, page):
+    """The same of `kevfs check --help` and its own page: options, and what the exit status says."""
+    shown, described = set(options_of_help(help_text)), set()
+    lines = section(page, "OPTIONS").splitlines()
+    for i, line in enumerate(lines):
+        if line == ".TP":
+            described |= {name.strip().split(" ")[0] for name in line_text(lines[i + 1]).split(",")}
+    shown = {o.split(" ")[0] for o in shown}
+    wrong = [f"check: {o} is in --help, but not in the man page" for o in sorted(shown - described)]
+    wrong += [f"check: {o} is in the man page, but not in --help" for o in sorted(described - shown)]
+    if not {"-h", "--json", "-o"} <= shown:
+        wrong.append(f"cannot read the options of check --help: {sorted(shown)}")
+    codes = {int(n) for n in re.findall(r"^\.TP\n\.B (\d+)$", section(page, "EXIT STATUS"), re.M)}
+    helped = {int(n) for line in help_text[help_text.index("Exit status"):].splitlines() if line.startswith("  ") for n in re.findall(r"(?<=  )(\d+) \w", line)} | {0}
+    if codes != helped or len(codes) < 5:
+        wrong.append(f"check: exit codes {sorted(helped)} in --help, and {sorted(codes)} in the man page")
+    return wrong
+
+
 def try_out(kevfs, options):
     """What the program itself does not take, a line each. -h behind an option ends it, well, once the option is taken."""
     wrong = []
@@ -142,6 +161,8 @@ def main():
     wrong = compare(help_text, page, source)
     silent = ["-o " + o.replace("=NAME", "=N").replace("=TEXT", "=N") for o, listed in options_of_table(source).items() if not listed and o != "remount"]
     wrong += try_out(kevfs, [*options_of_help(help_text), *silent])
+    check_help = subprocess.run([kevfs, "check", "--help"], capture_output=True, text=True, timeout=20, check=True).stdout
+    wrong += compare_check(check_help, (root / "man/kevfs-check.8").read_text())
     for line in wrong:
         print(line)
     print(f"{len(options_of_help(help_text))} options, {len(silent)} more taken silently, {len(wrong)} differences")

@@ -169,6 +169,43 @@ def test_options_finds_unreadable_page():
     assert any("cannot read the options of the man page" in w for w in check_options.compare(HELP, ".SH NAME\n", SOURCE))
 
 
+CHECK_HELP = """usage: kevfs check SOURCE
+
+  -o OPTIONS         those of the mount
+  --json             for programs
+  -h, --help         this text
+
+Exit status: 0 fine, else:
+  1 command line    3 name (DNS)   5 TLS
+  2 configuration   4 connection   10 the file (file:PATH)
+"""
+CHECK_PAGE = r""".SH OPTIONS
+.TP
+.BI \-o " OPTIONS"
+Those.
+.TP
+.B \-\-json
+For programs.
+.TP
+.BR \-h ", " \-\-help
+list
+.SH EXIT STATUS
+""" + "".join(f".TP\n.B {n}\nsomething\n" for n in (0, 1, 2, 3, 4, 5, 10))
+
+
+def test_options_accepts_agreement_of_check():
+    assert check_options.compare_check(CHECK_HELP, CHECK_PAGE) == []
+
+
+@pytest.mark.parametrize("help_text, page, said", [
+    (CHECK_HELP.replace("-h, --help ", "-h         "), CHECK_PAGE, "check: --help is in the man page, but not in --help"),
+    (CHECK_HELP, CHECK_PAGE.replace(".TP\n.B \\-\\-json", ".PP\n.B json"), "check: --json is in --help, but not in the man page"),
+    (CHECK_HELP.replace("5 TLS", "6 TLS"), CHECK_PAGE, "check: exit codes [0, 1, 2, 3, 4, 6, 10] in --help, and [0, 1, 2, 3, 4, 5, 10] in the man page"),
+])
+def test_options_finds_difference_of_check(help_text, page, said):
+    assert check_options.compare_check(help_text, page) == [said]
+
+
 def test_options_finds_what_the_program_refuses(tmp_path):
     program = tmp_path / "kevfs"
     program.write_text('#!/bin/sh\ncase "$*" in *delay_sync*) echo unknown >&2; exit 1;; esac\necho usage\n')

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // gzipAbove is the size from which lists are compressed, as by the real server.
@@ -28,6 +29,7 @@ type settings struct {
 	Anonymous bool     `json:"anonymous"` // who has no credential may read
 	Tokens    []string `json:"tokens"`
 	Bookmark  float64  `json:"bookmark"` // seconds between those of pods and namespaces
+	Skew      float64  `json:"skew"`     // seconds that its clock is ahead, as its Date headers have it
 }
 
 type server struct {
@@ -89,6 +91,9 @@ func (w *reply) head(code int, contentType string) {
 	}
 	if w.Header().Get("Cache-Control") == "" {
 		w.Header().Set("Cache-Control", "no-cache, private")
+	}
+	if w.skew != 0 {
+		w.Header().Set("Date", time.Now().Add(w.skew).UTC().Format(http.TimeFormat))
 	}
 	w.entry.status.Store(int64(code))
 	w.WriteHeader(code)
@@ -171,6 +176,9 @@ func classify(r *http.Request, path []string, t *target) subject {
 		case "version", "readyz", "healthz", "livez":
 			return subject{verb: "version"}
 		}
+		if isReview(r, path) {
+			return subject{verb: "review"}
+		}
 		return subject{verb: "discovery"}
 	}
 	of := subject{resource: t.c.resource, namespace: t.namespace}
@@ -228,6 +236,9 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	s.record.add(w.entry)
 	defer w.entry.ended.Store(true)
+	s.mu.Lock()
+	w.skew = time.Duration(s.config.Skew * float64(time.Second))
+	s.mu.Unlock()
 	if w.begin(of, user) {
 		return
 	}
@@ -249,6 +260,9 @@ func (s *server) serve(w *reply, r *http.Request, path []string, t *target, of s
 	case t == nil && path[0] == "version":
 		w.json(200, object{"major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "", "gitTreeState": "", "buildDate": "1970-01-01T00:00:00Z",
 			"goVersion": "go1.26", "compiler": "gc", "platform": "linux/amd64"})
+	case of.verb == "review":
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.json(201, reviewOf(s.user(r)))
 	case t == nil && of.verb == "version":
 		w.plain(200, "ok")
 	case t == nil && (path[0] == "api" && len(path) <= 2 || path[0] == "apis" && len(path) <= 3):

@@ -17,7 +17,7 @@ type fault struct {
 	ID int `json:"id"`
 
 	// Which requests: "" and 0 mean any. The page of a list is 1 without a continue token, then 2.
-	Verb      string `json:"verb"` // list, watch, get, create, update, delete, discovery, version
+	Verb      string `json:"verb"` // list, watch, get, create, update, delete, discovery, version, review
 	Resource  string `json:"resource"`
 	Namespace string `json:"namespace"` // of the request; "*" is any single namespace, "-" the cluster scope
 	Page      int    `json:"page"`
@@ -136,6 +136,7 @@ type reply struct {
 	request *http.Request
 	entry   *entry
 	fault   *fault
+	skew    time.Duration
 	struck  bool // the fault has acted once
 	ended   bool // nothing more goes out
 

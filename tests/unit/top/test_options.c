@@ -346,6 +346,78 @@ static void test_parse_without_memory(void **state)
 	assert_in_range(nomem_fail_each(parse_action, NULL), 10, 100);
 }
 
+static int parse_check(struct kev_options *options, const char *line, struct kev_error *error)
+{
+	char *copy = strdup(line), *argv[ARGS_MAX + 1] = {NULL}, *rest = copy;
+	int argc = 0, r;
+
+	error->text[0] = '\0';
+	while (rest) {
+		assert_true(argc < ARGS_MAX);
+		argv[argc++] = strsep(&rest, "|");
+	}
+	r = kev_options_parse_check(options, argc, argv, error);
+	free(copy);
+	return r;
+}
+
+static void test_parse_check(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse_check(&options, "check|prod|-o|namespace=a,ro,sync_timeout=3", &error), 0);
+	assert_true(options.check);
+	assert_false(options.json);
+	assert_string_equal(options.source, "prod");
+	assert_null(options.mountpoint);
+	assert_int_equal(options.sync_timeout, 3);
+	assert_int_equal(options.namespace_count, 1);
+	kev_options_fini(&options);
+	/* A line for the mount will do, but for its first word. */
+	assert_int_equal(parse_check(&options, "check|-f|-s|--json|prod|/k8s", &error), 0);
+	assert_true(options.json);
+	assert_string_equal(options.mountpoint, "/k8s");
+	kev_options_fini(&options);
+	assert_int_equal(parse_check(&options, "check|--help|-x", &error), 0);
+	assert_true(options.help);
+	kev_options_fini(&options);
+}
+
+static void test_parse_check_refuses(void **state)
+{
+	static const char *const lines[][2] = {{"check", "SOURCE is missing; usage: kevfs check"},
+		{"check|a|b|c", "too many arguments; usage: kevfs check"}, {"check|", "an empty SOURCE"},
+		{"check|a|", "an empty MOUNTPOINT"}, {"check|-j|a", "unknown option -j; kevfs check --help"},
+		{"check|--foreground|a", "unknown option --foreground; kevfs check --help"},
+		{"check|a|-o|nonsense", "unknown option -o nonsense"},
+		{"check|file:x|-o|state=/s", "-o state is for API servers"}};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(lines); i++) {
+		struct kev_options options;
+		struct kev_error error;
+
+		assert_int_equal(parse_check(&options, lines[i][0], &error), -EINVAL);
+		if (!strstr(error.text, lines[i][1]))
+			fail_msg("%s: %s", lines[i][0], error.text);
+		kev_options_fini(&options);
+	}
+}
+
+/* --json is of the check only. */
+static void test_parse_json_of_a_mount(void **state)
+{
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options, "kevfs|--json|a|b", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "--json;"));
+	kev_options_fini(&options);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +427,9 @@ int main(void)
 		cmocka_unit_test(test_parse_refuses_unknown_letters),
 		cmocka_unit_test(test_parse_field_selector_of_a_file),
 		cmocka_unit_test(test_parse_repeats),
+		cmocka_unit_test(test_parse_check),
+		cmocka_unit_test(test_parse_check_refuses),
+		cmocka_unit_test(test_parse_json_of_a_mount),
 		cmocka_unit_test(test_parse_values),
 		cmocka_unit_test(test_parse_mtime),
 		cmocka_unit_test(test_parse_replay),

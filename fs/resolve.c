@@ -1,0 +1,118 @@
+#include "resolve.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kevfs/cluster/kubeconfig.h"
+#include "kevfs/watch/source.h"
+
+/* The daemon leaves this directory. Not realpath(3): a pipe, as in file:<(command), has no other path. */
+static char *make_absolute(const char *path)
+{
+	char *here, *absolute = NULL;
+
+	if (*path == '/')
+		return strdup(path);
+	here = getcwd(NULL, 0);
+	if (here && asprintf(&absolute, "%s/%s", here, path) < 0)
+		absolute = NULL;
+	free(here);
+	return absolute;
+}
+
+static int resolve_dump(const char *path, char **out, struct kev_error *error)
+{
+	char *dump;
+	int r;
+
+	if (!*path) {
+		kev_error_set(error, "file: is followed by a path");
+		return -EINVAL;
+	}
+	dump = strcmp(path, KEV_SOURCE_STANDARD_INPUT) == 0 ? strdup(path) : make_absolute(path);
+	if (dump && (*dump != '/' || access(dump, R_OK) == 0)) {
+		*out = dump;
+		return 0;
+	}
+	r = -errno;
+	free(dump);
+	kev_error_set(error, "%s: %s%s", path, strerror(-r),
+		*path == '~' ? " (the shell leaves ~ alone there)" : "");
+	return r;
+}
+
+/* Somebody else's kubeconfig was looked for. */
+static void explain_sudo(const struct kev_options *options, int r, struct kev_error *error)
+{
+	struct kev_error why = *error;
+
+	if (r == -ENOENT && !options->kubeconfig && getenv("SUDO_USER") && !getenv("KUBECONFIG") &&
+		geteuid() == 0)
+		kev_error_set(
+			error, "%s (it is root's, with sudo; name yours with -o kubeconfig=PATH)", why.text);
+}
+
+int kev_resolve_source(const struct kev_options *options, struct kev_cluster_config **cluster, char **dump,
+	struct kev_error *error)
+{
+	const char *source = options->source;
+	struct kev_environment environment;
+	int r;
+
+	if (strncmp(source, "file:", 5) == 0)
+		return resolve_dump(source + 5, dump, error);
+	kev_environment_read(&environment);
+	if (strcmp(source, "in-cluster") == 0)
+		return kev_kubeconfig_load_in_cluster(&environment, cluster, error);
+	if (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0)
+		return kev_kubeconfig_load_url(source, cluster, error);
+	r = kev_kubeconfig_load(
+		&environment, options->kubeconfig, strcmp(source, "-") == 0 ? NULL : source, cluster, error);
+	explain_sudo(options, r, error);
+	return r;
+}
+
+/* The path without links; where it is still to be made, that of what it lies in. @return new, or NULL */
+static char *find_real(const char *path)
+{
+	char *real = realpath(path, NULL), *parent;
+
+	if (real || errno != ENOENT)
+		return real;
+	parent = strdup(path);
+	if (parent)
+		real = realpath(dirname(parent), NULL);
+	free(parent);
+	return real;
+}
+
+/* The mount would cover it: nobody could look into it, nor kevfs see that it is still there. */
+static bool lies_in(const char *path, const char *directory)
+{
+	size_t len = strlen(directory);
+	char *real = find_real(path);
+	bool inside = real && strncmp(real, directory, len) == 0 && (real[len] == '/' || real[len] == '\0');
+
+	free(real);
+	return inside;
+}
+
+int kev_resolve_state(
+	const struct kev_options *options, const char *mountpoint, char **out, struct kev_error *error)
+{
+	char *state = make_absolute(options->state);
+
+	if (!state)
+		return -ENOMEM;
+	if (mountpoint && lies_in(state, mountpoint)) {
+		kev_error_set(error, "-o state: %s lies in the mountpoint", options->state);
+		free(state);
+		return -EINVAL;
+	}
+	*out = state;
+	return 0;
+}
