@@ -176,7 +176,7 @@ fuzz_one() { # seconds program corpus work
 	local name=${2##*/fuzz_}
 	mkdir -p "$4/corpus-$name"
 	# Its own code for a crash is 77, which says "skipped" here.
-	"$2" -error_exitcode=1 -max_total_time="$1" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+	"$2" -error_exitcode=1 -max_total_time="$1" -timeout=30 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
 		-artifact_prefix="fuzz-$name-" "$4/corpus-$name" "$3/$name" >"fuzz-$name.log" 2>&1
 	echo $? >"fuzz-$name.status"
 }
