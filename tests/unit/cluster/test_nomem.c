@@ -17,6 +17,7 @@
 #include "../nomem.h"
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/answer.h"
+#include "kevfs/cluster/badge.h"
 #include "kevfs/cluster/credential.h"
 #include "kevfs/cluster/file.h"
 #include "kevfs/cluster/identity.h"
@@ -369,6 +370,32 @@ static void test_status(void **state)
 	assert_true(nomem_fail_each(status_action, text) > 2);
 }
 
+/* ---- what we show ---- */
+
+static int badge_action(void *context)
+{
+	struct kev_badge badge = {.header = KEV_BADGE_PASSWORD};
+	/* {"exp":7} */
+	int r = kev_badge_read(KEV_STR("Authorization: Bearer a.eyJleHAiOjd9.c"), kev_str_c(context), &badge);
+
+	if (r)
+		assert_int_equal(badge.header, KEV_BADGE_PASSWORD);
+	else
+		assert_true(
+			badge.has_certificate && badge.header == KEV_BADGE_TOKEN && badge.token.until == 7);
+	return r;
+}
+
+static void test_badge(void **state)
+{
+	struct certificate user;
+
+	(void)state;
+	certificate_make(&user, NULL, NULL, 10);
+	assert_true(nomem_fail_each(badge_action, user.certificate) > 5);
+	certificate_fini(&user);
+}
+
 /* ---- a request ---- */
 
 static void handle_page(struct connection *connection, const char *head, void *context)
@@ -486,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_credential, set_up, tear_down),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_badge),
 		cmocka_unit_test_setup_teardown(test_http, client_setup, client_teardown),
 		cmocka_unit_test_setup_teardown(test_https, client_setup, client_teardown),
 	};
