@@ -7,21 +7,34 @@
 #include <string.h>
 #include <time.h>
 
+#include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/base/log.h"
 #include "kevfs/base/thread.h"
+#include "kevfs/kernel/senders.h"
 
 /* Changes carried over at once. */
 #define BATCH 256
 
-/* While something is to be tried again, or requests are parked, the thread looks this often. */
+/* While something is to be tried again, or is being sent, or requests are parked, the thread looks this
+ * often.
+ */
 #define TICK_MS 20
+
+/* A reader who holds directories again and again does not fill the log. */
+#define HELD_LOG_NS (60 * KEV_NS_PER_SEC)
+#define PATH_MAX_SHOWN 4096
 
 /* Directories and logs whose attributes the kernel did not know yet: see again(). */
 #define AGAIN_MAX 1024
+struct again {
+	enum kev_stale_kind kind;
+	uint64_t node, offset;
+};
 
 struct kev_notify {
 	struct kev_notify_config config;
+	struct kev_senders *senders;
 	pthread_t thread;
 	bool started;
 
@@ -29,13 +42,19 @@ struct kev_notify {
 	atomic_bool synced;   /* the store is complete */
 	atomic_bool ended;    /* the thread is about to return */
 
+	pthread_mutex_t lock; /* protects what is to be sent again; a leaf */
+	struct again again[AGAIN_MAX];
+	size_t again_count;
+
 	/* The thread's own. */
 	struct kev_change batch[BATCH];
-	struct kev_stale again[AGAIN_MAX];
-	size_t again_count;
 	bool resync;
-	bool growing;       /* logs may have grown since they were published last */
-	int64_t publish_at; /* monotonic ns: not before */
+	bool busy;           /* something is being sent, or held */
+	bool growing;        /* logs may have grown since they were published last */
+	int64_t publish_at;  /* monotonic ns: not before */
+	uint64_t refresh;    /* a directory of which not all was told; 0: none */
+	unsigned held;       /* how many are held, as it was told last */
+	int64_t held_log_at; /* monotonic ns: not before */
 };
 
 /*
@@ -50,26 +69,28 @@ struct kev_notify {
  */
 static void again(struct kev_notify *notify, const struct kev_stale *stale)
 {
-	struct kev_attr attr;
+	bool full = false;
+	size_t i = 0;
 
-	if (kev_tree_getattr(notify->config.tree, stale->node, &attr) != 0)
-		return;
-	for (size_t i = 0; i < notify->again_count; i++) {
-		if (notify->again[i].node == stale->node) {
-			/* A listing's invalidation is one of the attributes as well. */
-			if (stale->kind == KEV_STALE_LISTING)
-				notify->again[i].kind = KEV_STALE_LISTING;
-			/* Of sizes the last counts. */
-			notify->again[i].offset = stale->offset;
-			return;
-		}
+	pthread_mutex_lock(&notify->lock);
+	while (i < notify->again_count && notify->again[i].node != stale->node)
+		i++;
+	if (i < notify->again_count) {
+		/* A listing's invalidation is one of the attributes as well. */
+		if (stale->kind == KEV_STALE_LISTING)
+			notify->again[i].kind = KEV_STALE_LISTING;
+		/* Of sizes the last counts. */
+		notify->again[i].offset = stale->offset;
+	} else if (i < AGAIN_MAX) {
+		notify->again[notify->again_count++] =
+			(struct again){stale->kind, stale->node, stale->offset};
+	} else {
+		full = true;
 	}
-	if (notify->again_count == AGAIN_MAX) {
+	pthread_mutex_unlock(&notify->lock);
+	if (full)
 		kev_log_warning("over %d directories and logs wait for the kernel to take their invalidation",
 			AGAIN_MAX);
-		return;
-	}
-	notify->again[notify->again_count++] = *stale;
 }
 
 /* A log's last byte, by which the kernel learns the size (publish.h). */
@@ -122,37 +143,75 @@ static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stal
 	return r;
 }
 
+/* In one of the threads that send, or in this one. */
 static void send_stale(void *context, const struct kev_stale *stale)
 {
 	struct kev_notify *notify = context;
+	struct kev_attr attr;
 	int r;
 
 	if (atomic_load(&notify->stopping))
 		return;
 	r = notify_kernel(notify, stale);
+	/* It may have taken until after the end: nothing else is there any more. */
+	if (atomic_load(&notify->stopping))
+		return;
 	/* libfuse's own, before the kernel has said hello: it knows nothing yet that could be stale. */
 	if (r == -ENOSYS)
 		return;
 	/* Of a file that the kernel does not know (yet) it has no content. */
 	if (r == -ENOENT && (stale->kind == KEV_STALE_LISTING || stale->kind == KEV_STALE_ATTR ||
-				    stale->kind == KEV_STALE_SIZE))
-		again(notify, stale);
-	else if (r && r != -ENOENT && r != -ENODEV && r != -EBADF && r != -ENOTCONN) {
+				    stale->kind == KEV_STALE_SIZE)) {
+		if (kev_tree_getattr(notify->config.tree, stale->node, &attr) == 0)
+			again(notify, stale);
+	} else if (r && r != -ENOENT && r != -ENODEV && r != -EBADF && r != -ENOTCONN) {
 		kev_meter_add(notify->config.meter, KEV_METER_STALE_REFUSED, 1);
 		kev_log_error("the kernel refuses a notification: %s", strerror(-r));
 	}
 }
 
+/*
+ * What went stale goes to the threads that send. But what is told of a log's file holds nobody up, and what
+ * follows counts on it having been told: that is sent here, behind all that came before.
+ */
+static void tell(void *context, const struct kev_stale *stale)
+{
+	struct kev_notify *notify = context;
+
+	if (atomic_load(&notify->stopping))
+		return;
+	if (stale->kind != KEV_STALE_TAIL && stale->kind != KEV_STALE_SIZE) {
+		kev_senders_push(notify->senders, stale);
+		return;
+	}
+	kev_senders_flush(notify->senders);
+	send_stale(notify, stale);
+}
+
 static void send_again(struct kev_notify *notify)
 {
-	size_t count = notify->again_count;
+	struct again again[AGAIN_MAX];
+	size_t count;
 
+	pthread_mutex_lock(&notify->lock);
+	count = notify->again_count;
 	notify->again_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct kev_stale stale = notify->again[i];
+	memcpy(again, notify->again, count * sizeof(*again));
+	pthread_mutex_unlock(&notify->lock);
+	for (size_t i = 0; i < count; i++)
+		tell(notify,
+			&(struct kev_stale){
+				.kind = again[i].kind, .node = again[i].node, .offset = again[i].offset});
+}
 
-		send_stale(notify, &stale);
-	}
+static bool is_any_again(struct kev_notify *notify)
+{
+	bool any;
+
+	pthread_mutex_lock(&notify->lock);
+	any = notify->again_count;
+	pthread_mutex_unlock(&notify->lock);
+	return any;
 }
 
 int kev_notify_follow(
@@ -180,7 +239,7 @@ static void publish(struct kev_notify *notify)
 
 	if (!notify->growing || kev_clock_monotonic(clock) < notify->publish_at)
 		return;
-	notify->growing = kev_tree_publish(notify->config.tree, send_stale, notify);
+	notify->growing = kev_tree_publish(notify->config.tree, tell, notify);
 	/* From when the last was sent; where no step is to follow, the next begins at once. */
 	notify->publish_at =
 		notify->growing ? kev_clock_monotonic(clock) + KEV_TREE_PUBLISH_MS * KEV_NS_PER_MS : 0;
@@ -193,7 +252,7 @@ static int patience(struct kev_notify *notify)
 
 	if (notify->growing)
 		return left > 0 ? (int)(left / KEV_NS_PER_MS) + 1 : 0;
-	return notify->again_count || notify->resync ? TICK_MS : -1;
+	return notify->busy || notify->refresh || notify->resync || is_any_again(notify) ? TICK_MS : -1;
 }
 
 /* Wait for the first sync; expire parked requests meanwhile. */
@@ -218,8 +277,66 @@ static void wait_synced(struct kev_notify *notify)
 	}
 	if (atomic_load(&notify->stopping))
 		return; /* what is parked is answered by kev_ops_destroy(): the tree may lack something */
-	send_stale(notify, &(struct kev_stale){.kind = KEV_STALE_ATTR, .node = KEV_TREE_ROOT});
+	tell(notify, &(struct kev_stale){.kind = KEV_STALE_ATTR, .node = KEV_TREE_ROOT});
+	kev_senders_flush(notify->senders);
 	kev_ops_release(notify->config.ops);
+}
+
+/* A directory that was held for too long to know what went stale in it meanwhile. */
+static void refresh(struct kev_notify *notify)
+{
+	while (notify->refresh || kev_senders_take_lost(notify->senders, &notify->refresh)) {
+		if (kev_tree_refresh(notify->config.tree, notify->refresh, tell, notify) != 0)
+			return;
+		notify->refresh = 0;
+	}
+}
+
+static void log_held(struct kev_notify *notify, uint64_t node)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf path;
+
+	kev_buf_init(&path, PATH_MAX_SHOWN);
+	if (kev_tree_path(notify->config.tree, node, &path) != 0)
+		kev_buf_clear(&path);
+	kev_log_warning("somebody who lists %.*s does not go on: what changes there is not seen until then",
+		(int)path.len, path.len ? path.data : "");
+}
+
+/* Tell of directories that local readers hold, and of their end. */
+static void report_held(struct kev_notify *notify)
+{
+	struct kev_senders_held held;
+	uint64_t node;
+
+	while (kev_senders_take_held(notify->senders, &node)) {
+		int64_t now = kev_clock_monotonic(notify->config.clock);
+
+		if (now < notify->held_log_at)
+			continue;
+		notify->held_log_at = now + HELD_LOG_NS;
+		log_held(notify, node);
+	}
+	kev_senders_held(notify->senders, &held);
+	if (held.count == notify->held)
+		return;
+	if (!held.count)
+		kev_log_info("no directory is held any more");
+	notify->held = held.count;
+	kev_health_held(notify->config.health, held.count, held.since);
+}
+
+/* See that everything is sent. */
+static void tend(struct kev_notify *notify)
+{
+	bool was = notify->busy;
+
+	kev_senders_wake(notify->senders);
+	notify->busy = kev_senders_tend(notify->senders);
+	if (!was && !notify->busy)
+		return;
+	report_held(notify);
+	refresh(notify);
 }
 
 /* Carry over what the journal holds. */
@@ -231,17 +348,18 @@ static void carry(struct kev_notify *notify)
 	struct kev_meter_mark *mark = kev_meter_begin(
 		notify->config.meter, KEV_METER_CARRYING, kev_clock_monotonic(notify->config.clock));
 
-	if (kev_tree_apply(notify->config.tree, notify->batch, count, send_stale, notify) != 0)
+	if (kev_tree_apply(notify->config.tree, notify->batch, count, tell, notify) != 0)
 		notify->resync = true;
 	for (size_t i = 0; i < count; i++)
 		kev_change_fini(&notify->batch[i]);
 	/* One that failed before may bring lines, too. */
 	resync = resync || notify->resync;
 	if (resync)
-		notify->resync = resync_tree(notify, send_stale) != 0;
+		notify->resync = resync_tree(notify, tell) != 0;
 	notify->growing = notify->growing || count || resync;
 	publish(notify);
 	send_again(notify);
+	tend(notify);
 	kev_meter_end(mark);
 }
 
@@ -262,15 +380,24 @@ struct kev_notify *kev_notify_create(const struct kev_notify_config *config)
 {
 	struct kev_notify *notify = calloc(1, sizeof(*notify));
 
-	if (notify)
-		notify->config = *config;
-	return notify;
+	if (!notify)
+		return NULL;
+	notify->config = *config;
+	pthread_mutex_init(&notify->lock, NULL);
+	notify->senders = kev_senders_create(
+		&(struct kev_senders_config){.send = send_stale, .context = notify, .clock = config->clock});
+	if (notify->senders)
+		return notify;
+	kev_notify_destroy(notify);
+	return NULL;
 }
 
 int kev_notify_start(struct kev_notify *notify)
 {
-	int r = kev_thread_start(&notify->thread, run, notify);
+	int r = kev_senders_start(notify->senders);
 
+	if (!r)
+		r = kev_thread_start(&notify->thread, run, notify);
 	notify->started = r == 0;
 	return r;
 }
@@ -284,24 +411,27 @@ bool kev_notify_stop(struct kev_notify *notify, int timeout_ms)
 {
 	const struct timespec tick = {0, KEV_NS_PER_MS};
 
+	bool quiet;
+	int waited = 0;
+
 	atomic_store(&notify->stopping, true);
 	kev_changes_close(notify->config.changes);
-	if (!notify->started)
-		return true;
-	for (int waited = 0; !atomic_load(&notify->ended); waited++) {
-		if (waited >= timeout_ms)
-			return false;
+	/* Whoever waits for those that send does so no more. */
+	quiet = kev_senders_stop(notify->senders, timeout_ms);
+	while (notify->started && !atomic_load(&notify->ended) && waited++ < timeout_ms)
 		nanosleep(&tick, NULL);
-	}
-	return true;
+	return quiet && (!notify->started || atomic_load(&notify->ended));
 }
 
 void kev_notify_destroy(struct kev_notify *notify)
 {
 	if (!notify)
 		return;
-	kev_notify_stop(notify, 0);
+	if (notify->senders)
+		kev_notify_stop(notify, 0);
 	if (notify->started)
 		pthread_join(notify->thread, NULL);
+	kev_senders_destroy(notify->senders);
+	pthread_mutex_destroy(&notify->lock);
 	free(notify);
 }

@@ -148,6 +148,7 @@ int kev_session_create(
 		.changes = config->changes,
 		.ops = session->ops,
 		.meter = config->meter,
+		.health = config->health,
 		.clock = config->clock,
 		.delayed = config->delayed});
 	if (!session->notify)
@@ -383,6 +384,18 @@ static void unmount(struct kev_session *session)
 	fuse_session_unmount(session->fuse);
 }
 
+/*
+ * A local reader that holds a directory, and that the unmount did not free, may do so for ever. Nothing is
+ * kept waiting for it but what its notification uses; and the process itself, which the kernel lets end only
+ * with its last thread.
+ */
+static void abandon(struct kev_session *session)
+{
+	kev_log_warning(
+		"a local reader holds a directory: process %d ends when that reader does", (int)getpid());
+	kev_ops_destroy(session->ops);
+}
+
 void kev_session_destroy(struct kev_session *session)
 {
 	bool quiet;
@@ -390,12 +403,17 @@ void kev_session_destroy(struct kev_session *session)
 	if (!session)
 		return;
 	/* The thread that looks after what is parked ends first, then what is parked is answered while there
-	 * is somebody to answer. A notification that is stuck waits for a reader: mostly for one of ours,
-	 * whom the unmount frees; one that waits for another filesystem holds it, and us, for as long as it
-	 * likes. */
+	 * is somebody to answer. A notification that is held waits for a reader: mostly for one of ours,
+	 * whom the unmount frees; one that waits for another filesystem holds it for as long as it likes. */
 	quiet = !session->notify || kev_notify_stop(session->notify, STOP_MS);
-	if (!quiet)
+	if (!quiet) {
 		unmount(session);
+		quiet = kev_notify_stop(session->notify, STOP_MS);
+	}
+	if (!quiet) {
+		abandon(session);
+		return;
+	}
 	kev_notify_destroy(session->notify);
 	kev_ops_destroy(session->ops);
 	if (session->mounted)

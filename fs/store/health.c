@@ -48,6 +48,8 @@ struct kev_health {
 	bool synced;
 	int64_t synced_at; /* real */
 	int64_t since;     /* since when it is synced, or not: real */
+	unsigned held_directories;
+	int64_t held_since; /* real */
 	struct watches watches[KEV_HEALTH_KINDS];
 	TAILQ_HEAD(, kev_health_record) records;
 	size_t record_count, record_bytes; /* of their namespaces, each with its NUL */
@@ -310,6 +312,14 @@ void kev_health_heard(struct kev_health *health, struct kev_health_record *recor
 	pthread_mutex_unlock(&health->lock);
 }
 
+void kev_health_held(struct kev_health *health, unsigned directories, int64_t since)
+{
+	pthread_mutex_lock(&health->lock);
+	health->held_directories = directories;
+	health->held_since = since;
+	pthread_mutex_unlock(&health->lock);
+}
+
 static void describe(const struct watches *w, struct moment at, struct kev_health_watch *out)
 {
 	bool connected = is_connected(w, at);
@@ -339,6 +349,8 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 	out->synced = health->synced;
 	out->synced_at = health->synced_at;
 	out->stale = is_stale_locked(health, at);
+	out->held_directories = health->held_directories;
+	out->held_since = health->held_since;
 	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
 		describe(&health->watches[i], at, &out->watches[i]);
 	out->since = health->since;

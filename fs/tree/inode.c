@@ -236,6 +236,17 @@ void kev_inode_landed(struct kev_inode *inode)
 	inode->in_flight = 0;
 }
 
+const struct kev_inode *kev_inodes_next(const struct kev_inodes *inodes, size_t *position)
+{
+	while (*position < inodes->by_node.room) {
+		const struct kev_inode *inode = inodes->by_node.slots[(*position)++];
+
+		if (inode)
+			return inode;
+	}
+	return NULL;
+}
+
 size_t kev_inodes_count(const struct kev_inodes *inodes)
 {
 	return inodes->by_node.count;

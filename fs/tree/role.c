@@ -33,10 +33,10 @@ static struct kev_str name_of(struct kev_place place, struct kev_place parent)
 	return name;
 }
 
-uint64_t kev_ino_of_path(struct kev_place place)
+/* Write a place's path at the end of a buffer. @return where it begins */
+static size_t write_path(struct kev_place place, char path[PATH_MAX_HERE])
 {
-	char path[PATH_MAX_HERE];
-	size_t at = sizeof(path);
+	size_t at = PATH_MAX_HERE;
 
 	while (place.role->parent) {
 		struct kev_place parent = place.role->parent(place.item);
@@ -50,7 +50,25 @@ uint64_t kev_ino_of_path(struct kev_place place)
 		path[--at] = '/';
 		place = parent;
 	}
+	return at;
+}
+
+uint64_t kev_ino_of_path(struct kev_place place)
+{
+	char path[PATH_MAX_HERE];
+	size_t at = write_path(place, path);
+
 	return kev_ino_of_hash(kev_hash_sip13(&path_key, path + at, sizeof(path) - at));
+}
+
+int kev_place_append_path(struct kev_place place, struct kev_buf *out)
+{
+	char path[PATH_MAX_HERE];
+	size_t at = write_path(place, path);
+
+	if (!place.role->parent)
+		return kev_buf_append_char(out, '/');
+	return kev_buf_append(out, path + at, sizeof(path) - at);
 }
 
 /* One string after the other, each keyed by the hash so far: no text can shift from one into the next. */

@@ -217,6 +217,14 @@ static void put_history(struct object *report, struct kev_archive *archive)
 	end_object(&object);
 }
 
+/* Directories of which local readers keep the kernel from being told. */
+static void put_held(struct object *report, const struct kev_health_state *state)
+{
+	put_number(report, "held_directories", state->held_directories);
+	if (state->held_directories)
+		put_time(report, "held_since", state->held_since);
+}
+
 static void put_store(struct object *report, struct kev_store *store)
 {
 	struct kev_store_counts counts;
@@ -253,6 +261,7 @@ int kev_status_write(struct kev_buf *out, const struct kev_report_source *source
 	put_bool(&report, "connected", state.watches[KEV_SCOPE_EVENTS].connected);
 	put_string(&report, "last_error", last_error(&state));
 	put_store(&report, source->store);
+	put_held(&report, &state);
 	put_watches(&report, &state, &details);
 	if (about->archive)
 		put_history(&report, about->archive);

@@ -177,6 +177,18 @@ int kev_tree_getattr(struct kev_tree *tree, uint64_t node, struct kev_attr *out)
 	return found ? 0 : -ESTALE;
 }
 
+int kev_tree_path(struct kev_tree *tree, uint64_t node, struct kev_buf *out)
+{
+	struct kev_place place;
+	int r = 0;
+
+	pthread_mutex_lock(&tree->lock);
+	if (find_place_locked(tree, node, &place) && place.role != &kev_role_event)
+		r = kev_place_append_path(place, out);
+	pthread_mutex_unlock(&tree->lock);
+	return r;
+}
+
 static int readlink_locked(struct kev_tree *tree, uint64_t node, struct kev_buf *out)
 {
 	struct kev_place place;

@@ -1,18 +1,15 @@
 """events.log and events.jsonl: what stands in them, in which order, and what a rotation leaves."""
 import collections
-import contextlib
 import json
 import os
-import pathlib
 import re
-import signal
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
+from blocker import blocked
 from events import event, stamp
 import hostile
 import loglines
@@ -20,6 +17,7 @@ from mounts import LINKS
 from servers import Fake, run, wait_for
 from test_bytes import raw_events
 from test_follow import Writer
+from test_held import SENDERS, held
 from test_live import restart, running, see
 
 
@@ -437,47 +435,30 @@ def test_logs_of_what_comes_and_goes(fake, mount):
 
 # More changes than the journal holds
 
-@contextlib.contextmanager
-def blocked(directory, other):
-    """Nobody is told that a name in the directory means something else, until the with statement ends: blocker.py, and another mount
-    that is stopped."""
-    [path] = other.files()
-    with subprocess.Popen([sys.executable, pathlib.Path(__file__).with_name("blocker.py"), directory, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
-        assert p.stdout.readline() == b"ready\n"
-        os.kill(other.pid(), signal.SIGSTOP)
-        try:
-            p.stdin.write(b"\n")
-            p.stdin.flush()
-            time.sleep(0.3)
-            yield p
-        finally:
-            os.kill(other.pid(), signal.SIGCONT)
-            assert int(p.stdout.readline()) > 0
-
-
 @pytest.mark.timeout(180)
 def test_nothing_is_missing_where_the_journal_overflows(fake, start_fake, mount):
-    """A notification that is held up for as long as 150,000 changes take: updates, deletions, and the same names again. Every revision
-    is in events.jsonl, once, in the server's order."""
+    """So many directories are held that nothing is told any more, for as long as 150,000 changes take: updates, deletions, and the same
+    names again. Every revision is in events.jsonl, once, in the server's order."""
     big = start_fake()
     big.create("default", event("big", message="x" * (1 << 20)))
     other = mount(big)
-    fake.create("default", event("before"))
+    for i in range(SENDERS):
+        fake.create("default", event(f"before-{i}", about=f"held-{i}"))
     m = mount(fake, "log_max=1G")
-    folder = m.path(".kevfs/namespaces/default/events")
-    os.listdir(folder)
-    with blocked(folder, other) as blocker:
-        fake.create("default", event("held"))
+    os.listdir(m.path(".kevfs/namespaces/default/events"))  # of which something is to be told with each change
+    with blocked(other, *(m.path(f"default/pods/held-{i}/events") for i in range(SENDERS))) as blockers:
+        for i in range(SENDERS):
+            fake.create("default", event(f"held-{i}", about=f"held-{i}"))
+        assert wait_for(lambda: held(m) == SENDERS, 60, 0.1)
         for i in range(50):
             names = [f"e{k}" for k in range(1000)]
             fake.bulk([("put", "events", "default", event(n, about=f"web-{i % 3}", count=i + 1, message=f"{i}{again}")) for again in ("", " again") for n in names] + [("delete", "events", "default", n) for n in names])
         last = int(fake.create("default", event("behind"))["metadata"]["resourceVersion"])
         assert wait_for(lambda: fake.watching()[0]["sentRV"] == last, 60, 0.2)
-        time.sleep(1)
         # Nothing is told, and everything is answered.
-        assert len(logged(m)) <= 2 and blocker.poll() is None
+        assert not any(e["metadata"]["name"] == "behind" for e in logged(m)) and all(p.poll() is None for p in blockers)
     assert wait_for(lambda: any(e["metadata"]["name"] == "behind" for e in logged(m)), 60, 1)
     versions = [int(e["metadata"]["resourceVersion"]) for e in logged(m)]
-    assert len(versions) == 100003 and versions == sorted(set(versions))
-    assert len(loglines.check(m.dir)) == 100003
-    assert m.settle(fake) == 3 and "missing" not in m.said()
+    assert len(versions) == 100001 + 2 * SENDERS and versions == sorted(set(versions))
+    assert len(loglines.check(m.dir)) == 100001 + 2 * SENDERS
+    assert m.settle(fake) == 1 + 2 * SENDERS and "missing" not in m.said()

@@ -8,12 +8,12 @@
 #include "kevfs/tree/tree.h"
 
 /**
- * The thread that carries changes from the journal into the tree, and then tells the kernel what it must
- * forget: the only caller of fuse_lowlevel_notify_*.
+ * The thread that carries changes from the journal into the tree, and then has the kernel told what it must
+ * forget: the only caller of fuse_lowlevel_notify_*, by itself and in the threads of senders.h.
  *
  * Deadlock rules (see also fuse_lowlevel_notify_inval_entry()): a notification may wait in the kernel for an
- * operation that another FUSE thread is answering, so this thread holds no lock while it sends one, and no
- * operation ever waits for this thread.
+ * operation that another FUSE thread is answering, so none of these threads holds a lock while it sends one,
+ * and no operation ever waits for them.
  */
 struct kev_notify;
 
@@ -23,6 +23,7 @@ struct kev_notify_config {
 	struct kev_changes *changes;   /**< borrowed; closed by kev_notify_stop() */
 	struct kev_ops *ops;           /**< borrowed */
 	struct kev_meter *meter;       /**< told what is done; borrowed; NULL: nobody is */
+	struct kev_health *health;     /**< borrowed */
 	const struct kev_clock *clock; /**< borrowed */
 	bool delayed; /**< wait for kev_notify_synced() before the first change is carried over */
 };
@@ -44,14 +45,14 @@ int kev_notify_start(struct kev_notify *notify) KEV_MUST_USE;
 void kev_notify_synced(struct kev_notify *notify);
 
 /**
- * Send nothing more and end the thread. Call it while the session's threads still answer: a notification
+ * Send nothing more and end the threads. Call it while the session's threads still answer: a notification
  * under way may wait for them.
- * @return true if the thread has ended; false if it is stuck in the kernel after timeout_ms (a local reader
- * can bring that about)
+ * @return true if they have ended; false if one is held in the kernel after about timeout_ms (a local reader
+ * can bring that about). Such a one uses nothing afterwards but this and the session.
  */
 bool kev_notify_stop(struct kev_notify *notify, int timeout_ms);
 
-/** Stop it if it runs; waits for the thread. */
+/** Stop it if it runs; waits for the threads, for as long as they are held. */
 void kev_notify_destroy(struct kev_notify *notify);
 
 #endif

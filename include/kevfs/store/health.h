@@ -12,7 +12,8 @@
 #include "kevfs/store/store.h"
 
 /**
- * What is known of how true the store is: written by the watches, read by anybody. From any thread; waits for
+ * What is known of how true the store is, and what the kernel keeps of it: written by the watches and by who
+ * notifies, read by anybody. From any thread; waits for
  * nothing but its own lock, which is a leaf.
  *
  * A server ends each watch after some minutes, and the next one begins at once. That is no reason to call
@@ -85,6 +86,10 @@ void kev_health_denied(
 void kev_health_heard(struct kev_health *health, struct kev_health_record *record, uint64_t bytes,
 	struct kev_str resource_version);
 
+/** Local readers keep the kernel from being told of changes in so many directories.
+ * @param since  since when in the first of them, ns since the epoch; 0 where there is none */
+void kev_health_held(struct kev_health *health, unsigned directories, int64_t since);
+
 /** How the watches of one kind are. */
 struct kev_health_watch {
 	unsigned count;         /**< how many there are to be; 0: this kind is not watched */
@@ -105,6 +110,9 @@ struct kev_health_state {
 	bool stale;        /**< kev_health_stale() */
 	/** Since when both are as they are, ns since the epoch. */
 	int64_t since;
+	/** kev_health_held() */
+	unsigned held_directories;
+	int64_t held_since;
 	struct kev_health_watch watches[KEV_HEALTH_KINDS];
 };
 

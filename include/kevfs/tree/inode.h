@@ -78,6 +78,10 @@ struct kev_place kev_inode_place(const struct kev_inode *inode);
 bool kev_inode_in_flight(const struct kev_inode *inode);
 void kev_inode_landed(struct kev_inode *inode);
 
+/** Go through all of them, in no order, while nothing changes. @param position  0 at first. @return NULL at
+ * the end */
+const struct kev_inode *kev_inodes_next(const struct kev_inodes *inodes, size_t *position);
+
 /** How many are known, the root among them. */
 size_t kev_inodes_count(const struct kev_inodes *inodes);
 

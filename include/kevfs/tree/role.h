@@ -134,6 +134,9 @@ uint64_t kev_ino_of_hash(uint64_t hash);
 /** st_ino of a directory or a link: a hash of its path (no two roles of one thing have the same). */
 uint64_t kev_ino_of_path(struct kev_place place);
 
+/** Append the path from the root on. @return 0 or the buffer's error */
+int kev_place_append_path(struct kev_place place, struct kev_buf *out) KEV_MUST_USE;
+
 /** st_ino of an event: a hash of its uid, namespace and name. */
 uint64_t kev_ino_of_event(const struct kev_event *event);
 

@@ -189,6 +189,18 @@ typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
 int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count,
 	kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
+/**
+ * The kernel was not told all that went stale in a directory: name everything in it, also what is in it no
+ * more and the kernel knows. By the same thread. Nothing where the node is none that the kernel knows.
+ * @return 0, or -ENOMEM: not all was named
+ */
+int kev_tree_refresh(
+	struct kev_tree *tree, uint64_t node, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
+
+/** Append the path of a directory, a link or a log from the root on, "/" for the root: for people. Nothing
+ * where the node is none that the kernel knows, or an event. @return 0 or the buffer's error */
+int kev_tree_path(struct kev_tree *tree, uint64_t node, struct kev_buf *out) KEV_MUST_USE;
+
 /** Between two calls of kev_tree_publish(). */
 #define KEV_TREE_PUBLISH_MS 20
 

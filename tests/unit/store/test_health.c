@@ -469,6 +469,18 @@ static void test_names(void **state)
 	assert_string_equal(kev_health_phase_name(KEV_HEALTH_DENIED), "denied");
 }
 
+static void test_held(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(get(world).held_directories, 0);
+	kev_health_held(world->health, 2, NOON + S);
+	assert_int_equal(get(world).held_directories, 2);
+	assert_int_equal(get(world).held_since, NOON + S);
+	kev_health_held(world->health, 0, 0);
+	assert_int_equal(get(world).held_directories, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -491,6 +503,7 @@ int main(void)
 		TEST(test_heard_cuts_what_is_too_long),
 		TEST(test_details_of_several),
 		TEST(test_names),
+		TEST(test_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -481,6 +481,36 @@ static void test_reports_fail(void **state)
 	world_destroy(world);
 }
 
+/* What is named is named at least once in the end; here only whether it fails as it should. */
+static void test_refresh_fails(void **state)
+{
+	struct world *world = world_create();
+	struct kev_entry directory, gone;
+	unsigned long n = 0;
+	int r;
+
+	(void)state;
+	for (size_t step = 0; step < EVENTS; step++)
+		write_step(world, step);
+	world_carry(world, NULL, NULL);
+	directory = world_find(world, "/.kevfs/namespaces/shop/events");
+	gone = world_find(world, "/.kevfs/namespaces/shop/events/b%2Fc");
+	assert_int_not_equal(gone.node, 0);
+	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("b/c"));
+	world_carry(world, NULL, NULL);
+	do {
+		failed = 0;
+		fail_in = ++n;
+		r = kev_tree_refresh(world->tree, directory.node, NULL, NULL);
+		fail_in = 0;
+		assert_int_equal(r, failed ? -ENOMEM : 0);
+	} while (failed);
+	assert_true(n > 1);
+	world_forget(world, directory.node);
+	world_forget(world, gone.node);
+	world_destroy(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_follow_fails),
 		cmocka_unit_test(test_read_log_fails),
 		cmocka_unit_test(test_reports_fail),
+		cmocka_unit_test(test_refresh_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

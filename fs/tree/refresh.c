@@ -1,0 +1,215 @@
+#include "kevfs/tree/tree.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kevfs/tree/control.h"
+#include "kevfs/tree/directory.h"
+#include "kevfs/tree/internal.h"
+#include "kevfs/tree/object.h"
+#include "kevfs/tree/path.h"
+
+/* Names that a directory had, and that the kernel may still know: of so many bytes. It knows a million files
+ * at most, and few of them are no more what they were. */
+#define NAMES_MAX (64U << 20)
+
+struct refresh {
+	struct kev_tree *tree;
+	struct kev_place place;
+	kev_tree_stale_fn *stale;
+	void *context;
+};
+
+/* Under the lock, again and again: what a node stands for may go in between. @return false where it did */
+static bool find_locked(struct refresh *refresh, uint64_t node)
+{
+	const struct kev_inode *inode = kev_inodes_find(refresh->tree->inodes, node);
+
+	if (!inode)
+		return false;
+	refresh->place = kev_inode_place(inode);
+	return refresh->place.role->type == KEV_NODE_DIR;
+}
+
+static void tell(struct refresh *refresh)
+{
+	kev_stale_deliver(refresh->tree->batch, refresh->stale, refresh->context);
+}
+
+static void stale_name_locked(struct refresh *refresh, struct kev_str name)
+{
+	kev_stale_entry(refresh->tree->batch, refresh->tree->inodes, refresh->place, name);
+}
+
+/* The namespace that the directory is in; NULL: in none. */
+static const struct kev_namespace *namespace_of(struct kev_place place)
+{
+	while (place.role->parent) {
+		if (place.role == &kev_role_namespace || place.role == &kev_role_control_namespace)
+			return place.item;
+		place = place.role->parent(place.item);
+	}
+	return NULL;
+}
+
+/* Can a revision's file have been in the directory? In that of its namespace, if events are there at all: of
+ * what the object was, and the group, a revision that is replaced says nothing reliable. */
+static int may_hold(struct refresh *refresh, const struct kev_event *event, bool *out)
+{
+	const struct kev_namespace *namespace_ = namespace_of(refresh->place);
+	struct kev_buf *scratch = &refresh->tree->scratch;
+
+	*out = false;
+	if (!namespace_ || refresh->place.role->member != &kev_role_event)
+		return 0;
+	kev_buf_clear(scratch);
+	if (kev_path_append_namespace(scratch, kev_event_namespace(event)))
+		return -ENOMEM;
+	*out = kev_str_eq(kev_buf_str(scratch), (struct kev_str){namespace_->name, namespace_->len});
+	return 0;
+}
+
+/* The name of what the kernel knows, if it can have been in the directory. */
+static int name_of_locked(struct refresh *refresh, struct kev_place known, struct kev_str *name)
+{
+	bool held;
+	int r = 0;
+
+	*name = KEV_STR("");
+	if (!known.role->name)
+		return 0;
+	if (known.role == &kev_role_event)
+		r = may_hold(refresh, known.item, &held);
+	else
+		held = known.role->parent && kev_place_same(known.role->parent(known.item), refresh->place);
+	if (r || !held)
+		return r;
+	return known.role->name(known.item, &refresh->tree->scratch, name);
+}
+
+static int append_if_gone_locked(struct refresh *refresh, struct kev_str name, struct kev_buf *names)
+{
+	struct kev_tree *tree = refresh->tree;
+	struct kev_place child;
+	size_t at = names->len;
+	int r = kev_buf_append_str(names, name);
+
+	if (!r)
+		r = kev_buf_append_char(names, '\0');
+	if (r)
+		return -ENOMEM;
+	/* From the copy: the scratch is used again. */
+	r = kev_place_child(refresh->place, &tree->key, &tree->scratch, kev_str_c(names->data + at), &child);
+	if (!r && child.role)
+		names->len = at;
+	return r;
+}
+
+/* What is in the directory no more, and the kernel knows: a name that is looked up there would still find it.
+ * All at once, since the table moves. */
+static int collect_gone_locked(struct refresh *refresh, struct kev_buf *names)
+{
+	const struct kev_inode *inode;
+	size_t position = 0;
+	int r = 0;
+
+	while (!r && (inode = kev_inodes_next(refresh->tree->inodes, &position))) {
+		struct kev_str name;
+
+		r = name_of_locked(refresh, kev_inode_place(inode), &name);
+		if (!r && name.len)
+			r = append_if_gone_locked(refresh, name, names);
+	}
+	return r;
+}
+
+static int tell_fixed(struct refresh *refresh, uint64_t node, struct kev_buf *names)
+{
+	struct kev_tree *tree = refresh->tree;
+	int r = 0;
+
+	pthread_mutex_lock(&tree->lock);
+	if (find_locked(refresh, node)) {
+		const struct kev_role *role = refresh->place.role;
+
+		for (size_t i = 0; i < role->fixed_count; i++)
+			stale_name_locked(refresh, kev_str_c(role->fixed[i].name));
+		r = collect_gone_locked(refresh, names);
+	}
+	pthread_mutex_unlock(&tree->lock);
+	tell(refresh);
+	return r;
+}
+
+/* @return 1 if there are more, 0, or -ENOMEM */
+static int tell_members_locked(struct refresh *refresh, uint64_t *cookie)
+{
+	const struct kev_role *role = refresh->place.role;
+	const struct kev_members *members = role->members ? role->members(refresh->place.item) : NULL;
+	uint32_t slot = members ? kev_members_after(members, *cookie) : KEV_MEMBERS_NONE;
+
+	for (; slot != KEV_MEMBERS_NONE; slot = kev_members_next(members, slot)) {
+		const struct kev_member *member = kev_members_at(members, slot);
+		struct kev_str name;
+
+		if (kev_stale_batch_full(refresh->tree->batch))
+			return 1;
+		if (role->member->name(member->item, &refresh->tree->scratch, &name))
+			return -ENOMEM;
+		stale_name_locked(refresh, name);
+		*cookie = member->cookie;
+	}
+	return 0;
+}
+
+static int tell_members(struct refresh *refresh, uint64_t node)
+{
+	uint64_t cookie = 0;
+	int r;
+
+	do {
+		pthread_mutex_lock(&refresh->tree->lock);
+		r = find_locked(refresh, node) ? tell_members_locked(refresh, &cookie) : 0;
+		pthread_mutex_unlock(&refresh->tree->lock);
+		tell(refresh);
+	} while (r == 1);
+	return r;
+}
+
+/* The names, and last of all the listing. */
+static void tell_names(struct refresh *refresh, uint64_t node, const struct kev_buf *names)
+{
+	bool last = false;
+
+	for (size_t at = 0; !last;) {
+		pthread_mutex_lock(&refresh->tree->lock);
+		last = !find_locked(refresh, node);
+		while (!last && at < names->len && !kev_stale_batch_full(refresh->tree->batch)) {
+			struct kev_str name = kev_str_c(names->data + at);
+
+			stale_name_locked(refresh, name);
+			at += name.len + 1;
+		}
+		if (!last && at == names->len) {
+			kev_stale_listing(refresh->tree->batch, refresh->tree->inodes, refresh->place);
+			last = true;
+		}
+		pthread_mutex_unlock(&refresh->tree->lock);
+		tell(refresh);
+	}
+}
+
+int kev_tree_refresh(struct kev_tree *tree, uint64_t node, kev_tree_stale_fn *stale, void *context)
+{
+	struct refresh refresh = {.tree = tree, .stale = stale, .context = context};
+	KEV_CLEANUP(buf_fini) struct kev_buf names;
+	int r;
+
+	kev_buf_init(&names, NAMES_MAX);
+	r = tell_fixed(&refresh, node, &names);
+	if (!r)
+		r = tell_members(&refresh, node);
+	if (!r)
+		tell_names(&refresh, node, &names);
+	return r;
+}

@@ -1,0 +1,133 @@
+"""A local reader that holds a directory: it lists it into memory that does not answer, and nobody can be told that a name in there
+means something else."""
+import json
+import os
+import signal
+
+import pytest
+
+from blocker import blocked
+from events import event
+from mounts import is_mounted
+from servers import wait_for
+from test_live import read, see
+
+# Directories that can be held at once before nothing is told any more (senders.h)
+SENDERS = 16
+
+
+@pytest.fixture
+def other(start_fake, mount):
+    """A mount of one large event."""
+    big = start_fake()
+    big.create("default", event("big", message="x" * (1 << 20)))
+    return mount(big)
+
+
+def held(m):
+    with open(m.path(".kevfs/status"), encoding="utf-8") as f:
+        return json.load(f)["held_directories"]
+
+
+def changes(server, m, about):
+    """Creates, updates and deletes an event of the object, and sees each in all of its directories; returns how long the slowest
+    took."""
+    folder, flat, name = m.path(f"default/pods/{about}/events"), m.path("default/events"), f"{about}-seen"
+    sent = event(name, about=about)
+    late = []
+    assert not os.path.exists(f"{flat}/{name}") and name not in os.listdir(flat)
+    server.create("default", sent)
+    late.append(see(lambda: os.path.exists(f"{folder}/{name}") and name in os.listdir(folder) and name in os.listdir(flat)))
+    sent["count"] = 7
+    server.update("default", sent)
+    late.append(see(lambda: json.loads(read(f"{folder}/{name}"))["count"] == 7))
+    server.delete("default", name)
+    late.append(see(lambda: not os.path.exists(f"{flat}/{name}") and name not in os.listdir(flat)))
+    return max(late)
+
+
+def test_it_makes_nothing_else_stale(fake, other, mount):
+    for about in ("web-1", "web-2"):
+        fake.create("default", event(f"{about}-first", about=about))
+    m = mount(fake)
+    folder = m.path("default/pods/web-1/events")
+    kept = event("kept", about="web-1", message="first")
+    fake.create("default", kept)
+    see(lambda: os.path.exists(f"{folder}/kept"))
+    lines = len(read(m.path("events.log")).splitlines())
+    assert not os.path.exists(f"{folder}/late")
+    with open(f"{folder}/kept", "rb") as open_file:
+        with blocked(other, folder) as [blocker]:
+            fake.create("default", event("late", about="web-1"))
+            for i in range(10):
+                changes(fake, m, "web-2")
+            kept["message"] = "second"
+            fake.update("default", kept)
+            assert wait_for(lambda: held(m) == 1, 20, 0.1)
+            changes(fake, m, "web-3")
+            # The event itself is seen wherever nobody holds the directory, and the logs miss nothing.
+            assert json.loads(read(m.path(".kevfs/namespaces/default/events/kept")))["message"] == "second"
+            assert wait_for(lambda: len(read(m.path("events.log")).splitlines()) == lines + 2 + 11 * 2)
+            # Of the names that are known there, the old meaning.
+            assert json.loads(read(f"{folder}/kept"))["message"] == "first"
+            assert blocker.poll() is None
+        see(lambda: json.loads(read(f"{folder}/kept"))["message"] == "second" and os.path.exists(f"{folder}/late"))
+        assert b'"first"' in open_file.read()
+    assert wait_for(lambda: held(m) == 0)
+    m.settle(fake)
+    assert m.said().count("does not go on") == 1 and "somebody who lists /default/pods/web-1/events does not go on" in m.said()
+
+
+def test_more_than_is_kept_for_it(fake, other, mount):
+    """Names that come, go and change while it is held, more than are remembered; some of them are known as absent, some are held open."""
+    names = [f"e{i}" for i in range(600)]
+    fake.bulk([("put", "events", "default", event(n, message="first")) for n in names[:400]])
+    m = mount(fake)
+    folder = m.path("default/pods/web-1/events")
+    for n in names:
+        os.path.exists(f"{folder}/{n}")
+    files = [open(f"{folder}/{n}", "rb") for n in names[:20]]  # pylint: disable=consider-using-with
+    try:
+        with blocked(other, folder):
+            fake.create("default", event("held"))
+            assert wait_for(lambda: held(m) == 1, 20, 0.1)
+            fake.bulk([("put", "events", "default", event(n, message="second")) for n in names[200:]] + [("delete", "events", "default", n) for n in names[:200]])
+            changes(fake, m, "web-2")
+        see(lambda: json.loads(read(f"{folder}/{names[300]}"))["message"] == "second", 20)
+        see(lambda: not any(os.path.exists(f"{folder}/{n}") for n in names[:200]) and all(os.path.exists(f"{folder}/{n}") for n in names[200:]))
+        assert all(b'"first"' in f.read() for f in files)
+    finally:
+        for f in files:
+            f.close()
+    assert m.settle(fake) == 401
+
+
+def test_many_at_once(fake, other, mount):
+    """One fewer than can be."""
+    folders = [f"held-{i}" for i in range(SENDERS - 1)]
+    for about in (*folders, "web-1"):
+        fake.create("default", event(f"{about}-first", about=about))
+    m = mount(fake)
+    with blocked(other, *(m.path(f"default/pods/{about}/events") for about in folders)):
+        for about in folders:
+            fake.create("default", event(f"{about}-late", about=about))
+        assert wait_for(lambda: held(m) == len(folders), 30, 0.1)
+        changes(fake, m, "web-1")
+    assert wait_for(lambda: held(m) == 0)
+    m.settle(fake)
+    # One line tells of the first of them, and no more until a minute later.
+    assert m.said().count("does not go on") == 1
+
+
+def test_the_end_while_one_is_held(fake, other, mount):
+    """The mount goes at once; what remains of the process goes with the reader."""
+    fake.create("default", event("first"))
+    m = mount(fake)
+    pid = m.pid()
+    with blocked(other, m.path("default/pods/web-1/events")):
+        fake.create("default", event("late"))
+        assert wait_for(lambda: held(m) == 1, 20, 0.1)
+        os.kill(pid, signal.SIGTERM)
+        assert wait_for(lambda: not is_mounted(m.dir), 20, 0.05)
+        assert wait_for(lambda: f"process {pid} ends when that reader does" in m.said(), 20, 0.05)
+    assert m.wait_end() == 0
