@@ -249,6 +249,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	kev_tree_set_log_max(app->tree, app->options.log_max);
 	kev_changes_keep_lost(app->changes, lost_max(app->options.log_max));
 	kev_store_set_retain(app->store, &app->options.retain);
+	kev_store_set_bounds(app->store, &app->options.bounds);
 	if (app->state && app->cluster)
 		r = open_archive(app, error);
 	if (r)

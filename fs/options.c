@@ -16,6 +16,10 @@
 #define LOG_MAX (64ULL << 20)
 #define LOG_LIMIT (1ULL << 50)
 
+/* What may be kept of Events. */
+#define EVENTS_LIMIT 1000000000
+#define BYTES_LIMIT (1ULL << 50)
+
 /* Digits behind the point of a replay's speed, and the highest speed. */
 #define REPLAY_PLACES 6
 #define REPLAY_MAX 1000000
@@ -226,6 +230,35 @@ static int set_retain(
 	return 0;
 }
 
+static int set_max_events(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t number = 0;
+
+	if (kev_num_parse_u64(kev_str_c(value), EVENTS_LIMIT, &number) != 0 || number == 0) {
+		kev_error_set(error, "-o %s=%s: not a number from 1 to %d", row->name, value, EVENTS_LIMIT);
+		return -EINVAL;
+	}
+	options->bounds.count = number;
+	return 0;
+}
+
+static int set_max_bytes(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	static const struct unit plain = {1, BYTES_LIMIT, UNIT_BYTES, '\0'};
+	const struct unit *unit;
+	uint64_t number = 0;
+
+	if (parse_amount(value, &plain, &unit, &number) != 0 || unit->what != UNIT_BYTES || number == 0) {
+		kev_error_set(
+			error, "-o %s=%s: not a size such as 500000, 512K, 64M or 1G", row->name, value);
+		return -EINVAL;
+	}
+	options->bounds.bytes = number * unit->factor;
+	return 0;
+}
+
 static int set_log_max(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
@@ -382,6 +415,8 @@ static const struct row rows[] = {
 	{"log_max", "SIZE", set_log_max, "rotate the logs after that much, 0: no logs (64M)"},
 	{"retain", "LIMIT", set_retain,
 		"keep what the server no longer has: 24h, 7d, 500M, 1000 events; repeated: all hold"},
+	{"max_events", "N", set_max_events, "show only the newest N events"},
+	{"max_bytes", "SIZE", set_max_bytes, "show only the newest events, of that size together"},
 	{"state", "DIR", set_state, "keep it, and every revision, in DIR; the next mount shows it at once"},
 	{"log_level", "LEVEL", set_log_level, "error, warning (the default), info or debug"},
 	{"mtime", "name|last", set_mtime, "mtime of a file: when it first happened, or last (name)"},

@@ -10,6 +10,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
 #include "kevfs/base/log.h"
+#include "kevfs/store/bounds.h"
 #include "kevfs/store/retained.h"
 
 /** Of -o state without -o retain: a day. */
@@ -42,6 +43,7 @@ struct kev_options {
 	uint64_t replay;          /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
 	uint64_t log_max;         /**< bytes; 0: no logs */
 	struct kev_retain retain; /**< with a state, never nothing */
+	struct kev_bounds bounds; /**< how much there may be of Events */
 	char *state;              /**< the directory, as given, or NULL */
 	enum kev_log_level log_level;
 	uid_t uid;

@@ -45,6 +45,7 @@ struct kev_event {
 	uint32_t size;             /* of the printed form, which stands behind the last string */
 	uint32_t line_size;        /* of its line in a log */
 	uint32_t compact_size;     /* of its line of JSON */
+	uint32_t place;            /* the store's own */
 	int64_t mtime;
 	int64_t written;
 	int64_t last_seen;
@@ -428,6 +429,16 @@ int64_t kev_event_gone(const struct kev_event *event)
 void kev_event_set_gone(struct kev_event *event, int64_t gone)
 {
 	atomic_store_explicit(&event->gone, gone, memory_order_relaxed);
+}
+
+uint32_t kev_event_place(const struct kev_event *event)
+{
+	return event->place;
+}
+
+void kev_event_set_place(struct kev_event *event, uint32_t place)
+{
+	event->place = place;
 }
 
 size_t kev_event_size(const struct kev_event *event)

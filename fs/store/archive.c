@@ -129,6 +129,7 @@ int kev_archive_load(struct kev_archive *archive, struct kev_error *error)
 {
 	const struct kev_history_query query = {.superseded_bytes = KEV_ARCHIVE_LOAD_MAX};
 	struct loading loading = {archive->config.store, 0};
+	struct kev_store_counts counts;
 	uint64_t skipped = 0;
 	int r = load_kinds(archive, error);
 
@@ -139,8 +140,10 @@ int kev_archive_load(struct kev_archive *archive, struct kev_error *error)
 	if (skipped)
 		kev_log_warning("%s: left out %llu revisions that make no sense", archive->config.directory,
 			(unsigned long long)skipped);
-	/* What could not be loaded goes, and what is current is what the store says. */
-	archive->compare = skipped > 0;
+	kev_store_counts(archive->config.store, &counts);
+	/* What could not be loaded goes, and what is current is what the store says; also of what is too
+	 * much. */
+	archive->compare = skipped > 0 || counts.evicted > 0;
 	kev_log_info(
 		"%s: %llu revisions loaded", archive->config.directory, (unsigned long long)loading.count);
 	return 0;

@@ -32,6 +32,11 @@ struct kev_store {
 	uint32_t generation;     /* relists begun; each slot's mark says when it was last put */
 	struct kev_retain retain;
 	struct kev_retained retained;
+	struct kev_bounds bounds;
+	struct kev_oldest oldest; /* all events, where there are bounds; else none */
+	uint64_t evicted;
+	int64_t evicted_since;     /* realtime */
+	bool evicted_told;         /* on the log */
 	bool pods_listed;          /* of all namespaces */
 	struct kev_buf pods_lists; /* of some: their names, a NUL behind each */
 };
@@ -71,6 +76,18 @@ void kev_store_append_event(struct kev_store *store, struct kev_change *change /
  * looks for itself. */
 void kev_store_append_object(struct kev_store *store, enum kev_scope_kind kind, const struct object *object,
 	bool present, int64_t when);
+
+/* Let go of what is too much, now that event was put, or (NULL) was not. */
+void kev_store_evict(struct kev_store *store, struct kev_event *event);
+
+/* Would it be too much by itself? */
+bool kev_store_is_too_large(const struct kev_store *store, const struct kev_event *event);
+
+/* One more is let go, or does not come in. */
+void kev_store_count_evicted_locked(struct kev_store *store, int64_t now);
+
+/* Would there be too much with so many events, and bytes, more? */
+bool kev_store_is_full_locked(const struct kev_store *store, uint64_t count, uint64_t bytes);
 
 /* What is retained is there again, or makes room. @return it was gone since then; 0: it was there */
 int64_t kev_store_regain_locked(struct kev_store *store, struct kev_event *event);

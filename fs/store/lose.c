@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include "kevfs/base/defs.h"
+#include "kevfs/base/log.h"
 
 /* Deletions that the end of a relist, or time, hands to the journal at once. */
 #define SWEEP_BATCH 64
@@ -66,6 +67,8 @@ static struct kev_change remove_event_locked(
 	struct kev_event *event = slot->entry;
 
 	kev_table_remove(store->tables[KEV_SCOPE_EVENTS], slot);
+	if (kev_bounds_any(&store->bounds))
+		kev_oldest_remove(&store->oldest, event);
 	store->event_bytes -= kev_event_size(event);
 	return (struct kev_change){.kind = KEV_CHANGE_EVENT,
 		.old = event,
@@ -210,6 +213,15 @@ void kev_store_relist_end(
 	pthread_mutex_unlock(&store->lock);
 }
 
+/* What is in the store, by itself. */
+static struct kev_change remove_known_locked(struct kev_store *store, struct kev_event *event, int64_t when)
+{
+	const struct key key = event_key(event);
+
+	return remove_event_locked(
+		store, kev_table_find(store->tables[KEV_SCOPE_EVENTS], hash_of(store, &key), &key), when);
+}
+
 /* Delete at most SWEEP_BATCH events that were retained. @return how many */
 static size_t expire_locked(struct kev_store *store, struct kev_moment now, struct loss losses[SWEEP_BATCH])
 {
@@ -217,12 +229,8 @@ static size_t expire_locked(struct kev_store *store, struct kev_moment now, stru
 	size_t count = 0;
 
 	while (count < SWEEP_BATCH && (event = kev_retained_overdue(&store->retained, &store->retain, now))) {
-		const struct key key = event_key(event);
-
 		/* What is retained is in the table: it leaves both together. */
-		losses[count++].change = remove_event_locked(store,
-			kev_table_find(store->tables[KEV_SCOPE_EVENTS], hash_of(store, &key), &key),
-			now.real);
+		losses[count++].change = remove_known_locked(store, event, now.real);
 	}
 	if (count)
 		kev_table_shrink(store->tables[KEV_SCOPE_EVENTS]);
@@ -246,4 +254,66 @@ int64_t kev_store_expire(struct kev_store *store)
 			append_loss(store, KEV_SCOPE_EVENTS, &losses[i], now.real);
 	} while (count == SWEEP_BATCH);
 	return wait;
+}
+
+bool kev_store_is_full_locked(const struct kev_store *store, uint64_t count, uint64_t bytes)
+{
+	return (store->bounds.count &&
+		       kev_table_count(store->tables[KEV_SCOPE_EVENTS]) + count > store->bounds.count) ||
+	       (store->bounds.bytes && store->event_bytes + bytes > store->bounds.bytes);
+}
+
+void kev_store_count_evicted_locked(struct kev_store *store, int64_t now)
+{
+	if (!store->evicted++)
+		store->evicted_since = now;
+}
+
+bool kev_store_is_too_large(const struct kev_store *store, const struct kev_event *event)
+{
+	return store->bounds.bytes && kev_event_size(event) > store->bounds.bytes;
+}
+
+/* Let go of at most SWEEP_BATCH events: first of one that would drive out all others, and itself. @return how
+ * many
+ */
+static size_t evict_locked(
+	struct kev_store *store, struct kev_event *large, int64_t now, struct loss losses[SWEEP_BATCH])
+{
+	size_t count = 0;
+
+	while (count < SWEEP_BATCH && (large || kev_store_is_full_locked(store, 0, 0))) {
+		struct kev_event *event = large ? large : kev_oldest_first(&store->oldest);
+
+		large = NULL;
+		losses[count++].change = remove_known_locked(store, event, now);
+		kev_store_count_evicted_locked(store, now);
+	}
+	return count;
+}
+
+void kev_store_evict(struct kev_store *store, struct kev_event *event)
+{
+	struct kev_event *large = event && kev_store_is_too_large(store, event) ? event : NULL;
+	struct loss losses[SWEEP_BATCH];
+	bool first;
+	size_t count;
+
+	if (!kev_bounds_any(&store->bounds))
+		return;
+	do {
+		int64_t now = kev_clock_realtime(store->clock);
+
+		pthread_mutex_lock(&store->lock);
+		count = evict_locked(store, large, now, losses);
+		large = NULL;
+		first = store->evicted && !store->evicted_told;
+		store->evicted_told = store->evicted;
+		pthread_mutex_unlock(&store->lock);
+		for (size_t i = 0; i < count; i++)
+			append_loss(store, KEV_SCOPE_EVENTS, &losses[i], now);
+		if (first)
+			kev_log_warning("more Events than max_events or max_bytes allow: the oldest are not "
+					"shown; .kevfs/status counts them");
+	} while (count == SWEEP_BATCH);
 }

@@ -50,6 +50,7 @@ struct kev_store *kev_store_create(const struct kev_clock *clock, struct kev_cha
 	store->changes = changes;
 	store->random = kev_hash_random_key();
 	kev_retained_init(&store->retained);
+	kev_oldest_init(&store->oldest);
 	kev_buf_init(&store->pods_lists, LISTED_MAX);
 	pthread_mutex_init(&store->lock, NULL);
 	for (int i = 0; i < SCOPE_COUNT; i++) {
@@ -77,6 +78,7 @@ void kev_store_destroy(struct kev_store *store)
 		kev_table_destroy(store->tables[i]);
 	}
 	kev_retained_fini(&store->retained);
+	kev_oldest_fini(&store->oldest);
 	kev_buf_fini(&store->pods_lists);
 	kev_kinds_unref(store->kinds);
 	kev_meter_destroy(store->meter);
@@ -93,6 +95,13 @@ void kev_store_set_retain(struct kev_store *store, const struct kev_retain *reta
 {
 	pthread_mutex_lock(&store->lock);
 	store->retain = *retain;
+	pthread_mutex_unlock(&store->lock);
+}
+
+void kev_store_set_bounds(struct kev_store *store, const struct kev_bounds *bounds)
+{
+	pthread_mutex_lock(&store->lock);
+	store->bounds = *bounds;
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -161,6 +170,10 @@ static void set_event_locked(struct kev_store *store, struct kev_table_slot *slo
 
 	if (kev_event_ctime(event) > store->last_ctime)
 		store->last_ctime = kev_event_ctime(event);
+	if (old && kev_bounds_any(&store->bounds))
+		kev_oldest_remove(&store->oldest, old);
+	if (kev_bounds_any(&store->bounds))
+		kev_oldest_add(&store->oldest, event);
 	if (slot) {
 		(void)kev_store_regain_locked(store, old);
 		slot->entry = kev_event_ref(event);
@@ -173,6 +186,23 @@ static void set_event_locked(struct kev_store *store, struct kev_table_slot *slo
 	change->old = old;
 }
 
+/* Make sure that an event of a new name has a place. @return 0, -ENOMEM, or -EALREADY: it does not come in,
+ * since it would be the first to go again */
+static int admit_locked(struct kev_store *store, const struct kev_event *event, int64_t now)
+{
+	const struct kev_event *first = kev_oldest_first(&store->oldest);
+
+	if (kev_store_is_too_large(store, event) ||
+		(kev_store_is_full_locked(store, 1, kev_event_size(event)) &&
+			(!first || kev_oldest_is_before(event, first)))) {
+		kev_store_count_evicted_locked(store, now);
+		return -EALREADY;
+	}
+	if (kev_bounds_any(&store->bounds) && kev_oldest_reserve(&store->oldest) != 0)
+		return -ENOMEM;
+	return kev_table_reserve(store->tables[KEV_SCOPE_EVENTS]);
+}
+
 /* Replace or insert the event that change.event is. @return 0, -ENOMEM, or -EALREADY: it was there */
 static int put_event_locked(struct kev_store *store, enum kev_origin origin, struct kev_change *change)
 {
@@ -182,14 +212,17 @@ static int put_event_locked(struct kev_store *store, enum kev_origin origin, str
 	uint32_t hash = hash_of(store, &key);
 	struct kev_table_slot *slot = kev_table_find(table, hash, &key);
 	int64_t ctime;
+	int r;
 
 	if (slot) {
 		old = slot->entry;
 		slot->mark = store->generation;
 		if (kev_event_same(old, event))
 			return put_again_locked(store, old, change);
-	} else if (kev_table_reserve(table) != 0) {
-		return -ENOMEM;
+	} else {
+		r = admit_locked(store, event, change->when);
+		if (r)
+			return r;
 	}
 	ctime = choose_ctime_locked(store, event, origin, old ? kev_event_ctime(old) : 0, change->when);
 	kev_event_set_ctime(event, ctime);
@@ -208,15 +241,16 @@ int kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_ori
 	pthread_mutex_unlock(&store->lock);
 	if (r || change.kind == KEV_CHANGE_GONE)
 		kev_event_unref(event);
-	if (r)
-		return r == -EALREADY ? 0 : r;
-	if (change.kind == KEV_CHANGE_EVENT && !kev_event_has_named_time(event))
+	if (!r && change.kind == KEV_CHANGE_EVENT && !kev_event_has_named_time(event))
 		kev_meter_add(store->meter, KEV_METER_UNTIMED, 1);
-	kev_store_append_event(store, &change);
-	return 0;
+	if (!r)
+		kev_store_append_event(store, &change);
+	kev_store_evict(store, r || change.kind == KEV_CHANGE_GONE ? NULL : event);
+	return r == -EALREADY ? 0 : r;
 }
 
-/* @param gone  its event is set where it is to be marked. @return 0, or -ENOMEM with nothing changed */
+/* @param gone  its event is set where it is to be marked. @return 0, or -ENOMEM with nothing changed, or
+ * -EALREADY: it does not come in */
 static int restore_locked(
 	struct kev_store *store, struct kev_change *change, struct kev_change *gone, struct kev_moment now)
 {
@@ -225,8 +259,10 @@ static int restore_locked(
 	uint32_t hash = hash_of(store, &key);
 	struct kev_table_slot *slot = kev_table_find(table, hash, &key);
 
-	if (!slot && kev_table_reserve(table) != 0)
-		return -ENOMEM;
+	int r = slot ? 0 : admit_locked(store, change->event, now.real);
+
+	if (r)
+		return r;
 	if (gone->gone && kev_retained_restore(&store->retained, change->event, gone->gone, now) != 0)
 		return -ENOMEM;
 	if (gone->gone)
@@ -245,14 +281,14 @@ int kev_store_restore(struct kev_store *store, struct kev_event *event, int64_t 
 	pthread_mutex_lock(&store->lock);
 	r = restore_locked(store, &change, &mark, now);
 	pthread_mutex_unlock(&store->lock);
-	if (r) {
+	if (r)
 		kev_event_unref(event);
-		return r;
-	}
-	kev_store_append_event(store, &change);
+	else
+		kev_store_append_event(store, &change);
 	if (mark.event)
 		kev_store_append_event(store, &mark);
-	return 0;
+	kev_store_evict(store, r ? NULL : event);
+	return r == -EALREADY ? 0 : r;
 }
 
 void kev_store_append_object(struct kev_store *store, enum kev_scope_kind kind, const struct object *object,
@@ -384,6 +420,8 @@ void kev_store_counts(struct kev_store *store, struct kev_store_counts *out)
 		.pods = kev_table_count(store->tables[KEV_SCOPE_PODS]),
 		.namespaces = kev_table_count(store->tables[KEV_SCOPE_NAMESPACES]),
 		.retained = store->retained.live,
+		.evicted = store->evicted,
+		.evicted_since = store->evicted_since,
 		.event_bytes = store->event_bytes,
 		.retained_bytes = store->retained.bytes};
 	pthread_mutex_unlock(&store->lock);

@@ -237,6 +237,9 @@ static void put_store(struct object *report, struct kev_store *store)
 	put_number(report, "event_bytes", counts.event_bytes);
 	put_number(report, "retained_bytes", counts.retained_bytes);
 	put_number(report, "skipped", kev_meter_get(kev_store_meter(store), KEV_METER_SKIPPED));
+	put_number(report, "evicted", counts.evicted);
+	if (counts.evicted)
+		put_time(report, "evicted_since", counts.evicted_since);
 }
 
 int kev_status_write(struct kev_buf *out, const struct kev_report_source *source)

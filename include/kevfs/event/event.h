@@ -115,6 +115,10 @@ int64_t kev_event_gone(const struct kev_event *event);
 /** Mark it as gone, or (0) take the mark away. Only the store does this. */
 void kev_event_set_gone(struct kev_event *event, int64_t gone);
 
+/** A number of use to the store, which alone reads and sets it, under its lock. */
+uint32_t kev_event_place(const struct kev_event *event);
+void kev_event_set_place(struct kev_event *event, uint32_t place);
+
 /** Length of what `kubectl get event NAME -o json` prints, in bytes. */
 size_t kev_event_size(const struct kev_event *event);
 

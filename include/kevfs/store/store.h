@@ -8,6 +8,7 @@
 #include "kevfs/base/clock.h"
 #include "kevfs/base/str.h"
 #include "kevfs/event/event.h"
+#include "kevfs/store/bounds.h"
 #include "kevfs/store/changes.h"
 #include "kevfs/store/kinds.h"
 #include "kevfs/store/meter.h"
@@ -36,6 +37,14 @@ struct kev_meter *kev_store_meter(const struct kev_store *store);
  * passed. Called before anything is put.
  */
 void kev_store_set_retain(struct kev_store *store, const struct kev_retain *retain);
+
+/**
+ * From now on there are no more events than that, gone ones included: the oldest are let go, as if nothing
+ * had ever been heard of them, and one that is older than all that there is does not come in. So a list that
+ * brings again what was let go changes nothing. What a watch brings is the newest. Called before anything is
+ * put.
+ */
+void kev_store_set_bounds(struct kev_store *store, const struct kev_bounds *bounds);
 
 /**
  * From now on what changes of events is appended to another journal too: the archive's. Called before the
@@ -127,6 +136,8 @@ struct kev_kinds *kev_store_kinds(struct kev_store *store);
 struct kev_store_counts {
 	size_t events, pods, namespaces; /**< events: also those that are gone, and retained */
 	size_t retained;
+	uint64_t evicted;      /**< how often one was let go, or did not come in, by kev_store_set_bounds() */
+	int64_t evicted_since; /**< realtime ns of the first time; 0: never */
 	uint64_t event_bytes, retained_bytes; /**< sum of kev_event_size() */
 };
 void kev_store_counts(struct kev_store *store, struct kev_store_counts *out);

@@ -237,6 +237,30 @@ static void test_parse_retain(void **state)
 	}
 }
 
+static void test_parse_bounds(void **state)
+{
+	static const struct {
+		const char *line;
+		struct kev_bounds bounds;
+	} cases[] = {
+		{"kevfs|x|/m", {0, 0}},
+		{"kevfs|-o|max_events=10000|x|/m", {10000, 0}},
+		{"kevfs|-o|max_bytes=65536|x|/m", {0, 65536}},
+		{"kevfs|-o|max_events=1,max_bytes=2G|x|/m", {1, 2ULL << 30}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct kev_options options;
+		struct kev_error error;
+
+		assert_int_equal(parse(&options, cases[i].line, &error), 0);
+		assert_true(options.bounds.count == cases[i].bounds.count);
+		assert_true(options.bounds.bytes == cases[i].bounds.bytes);
+		kev_options_fini(&options);
+	}
+}
+
 #define LIMIT "not a time such as 24h or 7d, a size such as 500M, or a number of events"
 
 static const struct {
@@ -289,6 +313,10 @@ static const struct {
 	{"kevfs|file:x|/y|-o|replay=10x", "-o replay=10x: not a speed such as 1, 10 or 0.5, up to 1000000"},
 	{"kevfs|prod|/y|-o|replay=1", "-o replay plays a recording, file:PATH, and SOURCE is prod"},
 	{"kevfs|-o|replay=1|-|/y", "-o replay plays a recording, file:PATH, and SOURCE is -"},
+	{"kevfs|x|/y|-o|max_events=0", "-o max_events=0: not a number from 1 to 1000000000"},
+	{"kevfs|x|/y|-o|max_events=1k", "-o max_events=1k: not a number from 1 to 1000000000"},
+	{"kevfs|x|/y|-o|max_bytes=0", "-o max_bytes=0: not a size such as 500000, 512K, 64M or 1G"},
+	{"kevfs|x|/y|-o|max_bytes=7d", "-o max_bytes=7d: not a size such as 500000, 512K, 64M or 1G"},
 	{"kevfs|x|/y|-o|ro,remount",
 		"-o remount: a mounted kevfs cannot be changed; unmount it and mount it anew"},
 };
@@ -434,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_parse_mtime),
 		cmocka_unit_test(test_parse_replay),
 		cmocka_unit_test(test_parse_retain),
+		cmocka_unit_test(test_parse_bounds),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_parse_help_and_version_look_at_nothing_else),
 		cmocka_unit_test(test_parse_without_memory),

@@ -101,6 +101,7 @@ static void test_status_says_all(void **state)
 			    "    \"event_bytes\": %zu,\n"
 			    "    \"retained_bytes\": 0,\n"
 			    "    \"skipped\": 0,\n"
+			    "    \"evicted\": 0,\n"
 			    "    \"held_directories\": 0,\n"
 			    "    \"watches\": {\n"
 			    "        \"events\": {\n"
