@@ -70,11 +70,11 @@ static void report_compression(struct kev_check *check, const struct kev_check_r
 	struct kev_check_question question = {.gzip = true};
 	struct kev_check_answer answer;
 
+	kev_buf_init(&path, PATH_MAX_BYTES);
 	if (check->cluster->disable_compression) {
 		kev_check_ok(&check->report, "compression", "off: disable-compression of the kubeconfig");
 		return;
 	}
-	kev_buf_init(&path, PATH_MAX_BYTES);
 	kev_check_right_append_path(events, &path);
 	kev_buf_printf(&path, "?limit=%d", PAGE);
 	question.path = kev_buf_cstr(&path);

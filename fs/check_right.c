@@ -121,11 +121,11 @@ static enum kev_check_access take_trouble(
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf words;
 
+	kev_buf_init(&words, WORDS_MAX);
 	if (answer->error) {
 		right->why = answer->why;
 		return KEV_CHECK_BROKEN;
 	}
-	kev_buf_init(&words, WORDS_MAX);
 	kev_check_append_words(answer, &words);
 	return take_refusal(right, answer->status, kev_buf_str(&words));
 }

@@ -759,25 +759,3 @@ void kev_options_print_help(FILE *out)
 	}
 	fputs("\nTo end it: umount MOUNTPOINT, or fusermount3 -u MOUNTPOINT.  More: man 8 kevfs\n", out);
 }
-
-void kev_options_print_check_help(FILE *out)
-{
-	fputs("usage: kevfs check [options] SOURCE [MOUNTPOINT]\n"
-	      "\n"
-	      "Tells whether SOURCE can be mounted: a line for each thing that must be right,\n"
-	      "and what to do where one is not. It mounts nothing, and writes nothing.\n"
-	      "\n"
-	      "  -o OPTIONS         those of the mount; sync_timeout= bounds all of it\n"
-	      "  --json             a JSON object a line, for programs\n"
-	      "  -h, --help         this text\n"
-	      "  -V, --version      the version\n"
-	      "\n"
-	      "Exit status: 0 if nothing failed (warnings do not count), else what did first:\n"
-	      "  1 command line    4 connection   7 credential      10 the file (file:PATH)\n"
-	      "  2 configuration   5 TLS          8 permission      11 kevfs itself (memory)\n"
-	      "  3 name (DNS)      6 API server   9 this machine\n"
-	      "\n"
-	      "A context that is called check is mounted with: kevfs -- check MOUNTPOINT.\n"
-	      "More: man 8 kevfs-check\n",
-		out);
-}

@@ -67,6 +67,5 @@ int kev_options_parse_check(
 
 /** Print what --help prints: made from the table that parses. */
 void kev_options_print_help(FILE *out);
-void kev_options_print_check_help(FILE *out);
 
 #endif

@@ -493,6 +493,11 @@ def test_server_that_is_older(fake, check):
     found.expect("discovery", "ok", "kinds")
 
 
+def test_compression_that_is_off(fake, check, scratch):
+    (scratch / "config").write_text(pathlib.Path(fake.kubeconfig).read_text().replace("certificate-authority-data", "disable-compression: true, certificate-authority-data"))
+    check(kubeconfig=scratch / "config").expect("compression", "ok", "off: disable-compression")
+
+
 def test_discovery_that_fails(fake, check):
     fake.create("default", event())
     with fake.fault("status", verb="discovery", code=403):
