@@ -7,7 +7,7 @@ import time
 
 HOUR = 3600
 START = 1795737600  # 2026-11-27T00:00:00Z
-NAMESPACES, PODS = 12, 40
+NAMESPACES, PODS = 6, 10
 
 TEXT = ('{"metadata":{"name":"%(name)s","namespace":"%(namespace)s","uid":"%(uid)s","resourceVersion":"%(version)d","creationTimestamp":"%(born)s","managedFields":[{"manager":"kubelet",'
         '"operation":"Update","apiVersion":"v1","time":"%(now)s"}]},"involvedObject":{"kind":"Pod","namespace":"%(namespace)s","name":"%(pod)s","uid":"%(about)s","apiVersion":"v1"},'

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(3600)]
 
 HOURS = int(os.environ.get("SOAK_HOURS", "24"))
 RATE = float(os.environ.get("SOAK_RATE", "20"))
-# What is needed only once has come by then: every event of the first hour has expired, and the logs have rotated.
-WARM = HOURS // 4
+# What is needed only once has come by then: every event of the first hour has expired, and every log has rotated, also an object's.
+WARM = HOURS // 3
 LOG = "64K"
 GROWTH = 1.05
 
