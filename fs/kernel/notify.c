@@ -228,7 +228,6 @@ int kev_notify_follow(
 /* Make the tree equal to the store. @return 0 or -ENOMEM */
 static int resync_tree(struct kev_notify *notify, kev_tree_stale_fn *stale)
 {
-	kev_meter_add(notify->config.meter, KEV_METER_RESYNCS, 1);
 	return kev_notify_follow(notify->config.tree, notify->config.changes, stale, notify);
 }
 
@@ -354,8 +353,10 @@ static void carry(struct kev_notify *notify)
 		kev_change_fini(&notify->batch[i]);
 	/* One that failed before may bring lines, too. */
 	resync = resync || notify->resync;
-	if (resync)
+	if (resync) {
+		kev_meter_add(notify->config.meter, KEV_METER_RESYNCS, 1);
 		notify->resync = resync_tree(notify, tell) != 0;
+	}
 	notify->growing = notify->growing || count || resync;
 	publish(notify);
 	send_again(notify);

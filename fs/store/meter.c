@@ -4,8 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* What is under way at once: the workers, who notifies, the feed, and as much again. */
-#define MARKS 16
+/* What is under way at once: the workers, those who notify, the feed, and some more. */
+#define MARKS 32
 
 /* Of a mark: nobody has it, and somebody is about to; else the work and one. */
 enum { FREE = 0, TAKEN = -1 };
@@ -82,7 +82,7 @@ static unsigned first_choice(void)
 {
 	uint64_t self = (uint64_t)(uintptr_t)pthread_self();
 
-	return (unsigned)((self * 0x9e3779b97f4a7c15ULL) >> 60) % MARKS;
+	return (unsigned)((self * 0x9e3779b97f4a7c15ULL) >> 32) % MARKS;
 }
 
 struct kev_meter_mark *kev_meter_begin(struct kev_meter *meter, enum kev_meter_work work, int64_t at)

@@ -13,6 +13,7 @@ from blocker import blocked
 from events import event, stamp
 import hostile
 import loglines
+from metrics import Metrics
 from mounts import LINKS
 from servers import Fake, run, wait_for
 from test_bytes import raw_events
@@ -464,3 +465,4 @@ def test_nothing_is_missing_where_the_journal_overflows(fake, start_fake, mount)
     assert versions[SENDERS:] == sorted(versions[SENDERS:])
     assert len(loglines.check(m.dir)) == 100001 + 2 * SENDERS
     assert m.settle(fake) == 1 + 2 * SENDERS and "missing" not in m.said()
+    assert Metrics(m).get("kevfs_resyncs_total") >= 1 and Metrics(m).get("kevfs_log_missing_total") == 0

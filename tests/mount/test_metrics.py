@@ -65,7 +65,7 @@ def test_an_update_is_followed_by_what_it_costs(fake, mount):
     fake.create("default", event(new_name()))
     assert wait_for(lambda: Metrics(m).get("kevfs_events") == 2)
     assert Metrics(m).get("kevfs_event_names_without_time_total") == 2
-    assert now.get("kevfs_fuse_errors_total", operation="lookup") == 0 and now.get("kevfs_invalidations_refused_total") == 0 == now.get("kevfs_invalidation_blocked_seconds")
+    assert now.get("kevfs_fuse_errors_total", operation="lookup") == 0 and now.get("kevfs_resyncs_total") == now.get("kevfs_invalidations_refused_total") == 0 == now.get("kevfs_invalidation_blocked_seconds")
 
 
 def test_what_makes_no_sense_is_counted(fake, mount):

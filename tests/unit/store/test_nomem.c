@@ -40,6 +40,37 @@ static int create_health(void *context)
 	return health ? 0 : -ENOMEM;
 }
 
+/* A watch that could not be added is not there; how all are is said whole or not at all. */
+static int add_watches(void *context)
+{
+	struct kev_health *health = kev_health_create(kev_clock_system());
+	struct kev_health_record *one = health ? kev_health_add(health, KEV_SCOPE_EVENTS, "shop") : NULL;
+	struct kev_health_record *two = health ? kev_health_add(health, KEV_SCOPE_PODS, NULL) : NULL;
+	struct kev_health_detail *details = NULL;
+	size_t count = 7;
+	int r = -ENOMEM;
+
+	(void)context;
+	if (health)
+		r = kev_health_details(health, &details, &count);
+	if (r == 0)
+		assert_int_equal(count, (one ? 1 : 0) + (two ? 1 : 0));
+	else
+		assert_int_equal(count, 7);
+	free(details);
+	kev_health_destroy(health);
+	return one && two ? r : -ENOMEM;
+}
+
+static int create_meter(void *context)
+{
+	struct kev_meter *meter = kev_meter_create();
+
+	(void)context;
+	kev_meter_destroy(meter);
+	return meter ? 0 : -ENOMEM;
+}
+
 static void test_create(void **state)
 {
 	struct kev_changes *changes = kev_changes_create(10);
@@ -49,6 +80,8 @@ static void test_create(void **state)
 	assert_in_range(nomem_fail_each(create_store, changes), 50, 1000);
 	assert_int_equal(nomem_fail_each(create_changes, NULL), 2);
 	assert_int_equal(nomem_fail_each(create_health, NULL), 1);
+	assert_int_equal(nomem_fail_each(add_watches, NULL), 4);
+	assert_int_equal(nomem_fail_each(create_meter, NULL), 1);
 	kev_changes_destroy(changes);
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../nomem.h"
 #include "lookout.h"
 
 #include "kevfs/base/log.h"
@@ -237,6 +238,34 @@ static void test_destroy_without_start(void **state)
 	assert_non_null(world->lookout);
 }
 
+/* What cannot be told is not told in part. */
+static int describe(void *context)
+{
+	struct kev_buf text;
+	int r;
+
+	kev_buf_init(&text, 4096);
+	r = kev_lookout_describe(context, &text);
+	kev_buf_fini(&text);
+	return r;
+}
+
+static int create(void *context)
+{
+	struct kev_lookout *lookout = kev_lookout_create(context);
+
+	kev_lookout_destroy(lookout);
+	return lookout ? 0 : -ENOMEM;
+}
+
+static void test_without_memory(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(nomem_fail_each(create, &world->config), 1);
+	assert_in_range(nomem_fail_each(describe, &world->config), 1, 10);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -247,6 +276,7 @@ int main(void)
 		TEST(test_status_is_told_when_it_changes),
 		TEST(test_watchdog_stops_while_something_hangs),
 		TEST(test_destroy_without_start),
+		TEST(test_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
