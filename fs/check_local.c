@@ -18,7 +18,7 @@
 #include "resolve.h"
 
 #include "kevfs/base/error.h"
-#include "kevfs/kernel/session.h"
+#include "kevfs/kernel/mountpoint.h"
 #include "kevfs/store/archive.h"
 
 #define DEVICE "/dev/fuse"
@@ -225,16 +225,14 @@ static int look_at_mountpoint(void *context)
 	const char *given = place->options->mountpoint;
 	int r;
 
-	place->path = realpath(given, NULL);
-	if (!place->path && errno == ENOTCONN)
-		place->path = strdup(given);
+	place->path = kev_mountpoint_is_handed(given) ? strdup(given) : kev_mountpoint_resolve(given);
 	if (!place->path) {
 		r = -errno;
 		kev_error_set(&place->why, "%s: %s", given, strerror(-r));
 		place->next = r == -ENOENT ? "make it: mkdir" : NULL;
 		return r;
 	}
-	r = kev_session_check_mountpoint(place->path, &place->why);
+	r = kev_mountpoint_check(place->path, &place->why);
 	return r ? r : check_owner(place);
 }
 

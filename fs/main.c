@@ -27,6 +27,7 @@
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/config.h"
 #include "kevfs/cluster/http.h"
+#include "kevfs/kernel/mountpoint.h"
 #include "kevfs/kernel/notify.h"
 #include "kevfs/kernel/session.h"
 #include "kevfs/store/archive.h"
@@ -143,7 +144,7 @@ static int wait_synced(struct app *app, struct kev_error *error)
 static int resolve_mountpoint(struct app *app, struct kev_error *error)
 {
 	const char *given = app->options.mountpoint;
-	bool handed = strncmp(given, "/dev/fd/", 8) == 0;
+	bool handed = kev_mountpoint_is_handed(given);
 	int r;
 
 	/* mount.fuse(8) with drop_privileges hands over a mount that is there, and what it is cannot be
@@ -153,10 +154,11 @@ static int resolve_mountpoint(struct app *app, struct kev_error *error)
 				     "ro,default_permissions");
 		return -EINVAL;
 	}
-	/* A dead mount has no real path: the session says so better. */
-	app->mountpoint = handed ? strdup(given) : realpath(given, NULL);
-	if (!app->mountpoint && errno == ENOTCONN)
-		app->mountpoint = strdup(given);
+	if (handed && app->options.auto_unmount) {
+		kev_error_set(error, "-o auto_unmount cannot be had with drop_privileges: mount.fuse mounts");
+		return -EINVAL;
+	}
+	app->mountpoint = handed ? strdup(given) : kev_mountpoint_resolve(given);
 	r = app->mountpoint ? 0 : -errno;
 	if (r)
 		kev_error_set(error, "mountpoint %s: %s", given, strerror(-r));

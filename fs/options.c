@@ -362,6 +362,23 @@ static int pass_on(
 	return append_copy(&options->mount_options, text.data);
 }
 
+/* libfuse leaves it to fusermount3, which looks after the process. */
+static int set_auto_unmount(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	if (options->auto_unmount)
+		return 0;
+	options->auto_unmount = true;
+	return pass_on(options, row, value, error);
+}
+
+static int set_allow_other(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	options->allow_other = true;
+	return pass_on(options, row, value, error);
+}
+
 static int ignore(
 	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
 {
@@ -424,7 +441,8 @@ static const struct row rows[] = {
 	{"gid", "N", set_gid, "group of all files (who mounts)"},
 	{"umask", "OCTAL", set_umask, "permissions to take away from 0444 and 0555 (0)"},
 	{"xattr", NULL, set_xattr, "give events' files extended attributes, user.kevfs.*"},
-	{"allow_other", NULL, pass_on, "let other users in, as the permissions say"},
+	{"auto_unmount", NULL, set_auto_unmount, "unmount when the process has ended, however it did"},
+	{"allow_other", NULL, set_allow_other, "let other users in, as the permissions say"},
 	{"context", "CONTEXT", pass_on, "SELinux context of all files"},
 
 	{"fscontext", "CONTEXT", pass_on, NULL},
@@ -615,6 +633,12 @@ static int take_operands(struct kev_options *options, int argc, char **argv, str
 	}
 	if (options->state && strncmp(argv[0], "file:", 5) == 0) {
 		kev_error_set(error, "-o state is for API servers, which forget; %s stays as it is", argv[0]);
+		return -EINVAL;
+	}
+	if (options->auto_unmount && !options->allow_other && geteuid() != 0) {
+		kev_error_set(error,
+			"-o auto_unmount needs -o allow_other where you are not root: fusermount3 "
+			"unmounts as another user, who must be able to see that the mount is dead");
 		return -EINVAL;
 	}
 	if (options->state && !kev_retain_any(&options->retain))

@@ -34,9 +34,10 @@ struct kev_options {
 
 	char **namespaces; /**< NULL-terminated; NULL: all */
 	size_t namespace_count;
-	char *field_selector;         /**< joined with ',', or NULL */
-	char *kubeconfig;             /**< or NULL */
-	char *mount_options;          /**< what libfuse is to see, comma-separated, or NULL */
+	char *field_selector;           /**< joined with ',', or NULL */
+	char *kubeconfig;               /**< or NULL */
+	char *mount_options;            /**< what libfuse is to see, comma-separated, or NULL */
+	bool auto_unmount, allow_other; /**< which are among these */
 	bool ro, default_permissions; /**< given: matters only where somebody else mounts (drop_privileges) */
 	unsigned sync_timeout;        /**< seconds */
 	bool delay_sync;

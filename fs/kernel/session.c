@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <mntent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,15 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/log.h"
 #include "kevfs/kernel/device.h"
+#include "kevfs/kernel/mountpoint.h"
 #include "kevfs/kernel/notify.h"
 #include "kevfs/kernel/ops.h"
 
@@ -160,69 +156,9 @@ fail:
 	return r;
 }
 
-/* Is a kevfs mounted there that lives? A second one would only hide it. */
-static bool is_ours(const char *mountpoint)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "r");
-	const struct mntent *entry;
-	struct statfs fs;
-	bool ours = false;
-
-	if (!mounts)
-		return false;
-	/* The last one is on top. */
-	while ((entry = getmntent(mounts))) {
-		if (strcmp(entry->mnt_dir, mountpoint) == 0)
-			ours = strcmp(entry->mnt_type, "fuse.kevfs") == 0;
-	}
-	endmntent(mounts);
-	/* Unless something hides it that is mounted above. */
-	return ours && statfs(mountpoint, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
-}
-
-/* In words, before libfuse says it in fewer. "/dev/fd/N" is a mount that mount.fuse has made already. */
-int kev_session_check_mountpoint(const char *mountpoint, struct kev_error *error)
-{
-	struct stat st;
-
-	if (strncmp(mountpoint, "/dev/fd/", 8) == 0)
-		return 0;
-	if (stat(mountpoint, &st) < 0) {
-		int r = -errno;
-
-		if (r == -ENOTCONN)
-			kev_error_set(error, "%s holds a dead mount; take it away with: umount -l %s",
-				mountpoint, mountpoint);
-		else
-			kev_error_set(error, "mountpoint %s: %s", mountpoint, strerror(-r));
-		return r;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		kev_error_set(error, "mountpoint %s is not a directory", mountpoint);
-		return -ENOTDIR;
-	}
-	if (is_ours(mountpoint)) {
-		kev_error_set(
-			error, "%s is mounted already; to mount anew: umount %s", mountpoint, mountpoint);
-		return -EBUSY;
-	}
-	return 0;
-}
-
-/* The device of what is on top of a mountpoint, or 0. The filesystem is not asked: it may be ours, whose
- * answers would have to come from who waits for them here. */
-static dev_t device_on(const char *mountpoint)
-{
-	struct statx st;
-
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &st) < 0)
-		return 0;
-	return makedev(st.stx_dev_major, st.stx_dev_minor);
-}
-
 int kev_session_mount(struct kev_session *session, const char *mountpoint, struct kev_error *error)
 {
-	int r = kev_session_check_mountpoint(mountpoint, error);
+	int r = kev_mountpoint_prepare(mountpoint, error);
 
 	if (r)
 		return r;
@@ -239,7 +175,7 @@ int kev_session_mount(struct kev_session *session, const char *mountpoint, struc
 	}
 	session->mounted = true;
 	session->mountpoint = mountpoint;
-	session->device = strncmp(mountpoint, "/dev/fd/", 8) == 0 ? 0 : device_on(mountpoint);
+	session->device = kev_mountpoint_is_handed(mountpoint) ? 0 : kev_mountpoint_device(mountpoint);
 	r = kev_device_attach(session->fuse);
 	if (r) {
 		kev_error_set(error, "libfuse: %s", strerror(-r));
@@ -373,7 +309,7 @@ static int disconnect(struct kev_session *session)
  */
 static void unmount(struct kev_session *session)
 {
-	dev_t now = session->device && is_connected(session) ? device_on(session->mountpoint) : 0;
+	dev_t now = session->device && is_connected(session) ? kev_mountpoint_device(session->mountpoint) : 0;
 
 	session->mounted = false;
 	if (now && now != session->device) {

@@ -39,10 +39,6 @@ struct kev_session_config {
 int kev_session_create(const struct kev_session_config *config, struct kev_session **out,
 	struct kev_error *error) KEV_MUST_USE;
 
-/** Is there something wrong with a mountpoint (absolute) that can be seen before it is mounted on? @return 0,
- * or -errno with the reason, and what to do */
-int kev_session_check_mountpoint(const char *mountpoint, struct kev_error *error) KEV_MUST_USE;
-
 /**
  * Mount, read-only, nosuid, nodev, with default_permissions.
  * @param mountpoint  absolute; borrowed for as long as the session lives
