@@ -16,6 +16,7 @@
 #include <fuse_lowlevel.h>
 
 #include "check.h"
+#include "confine.h"
 #include "daemon.h"
 #include "lookout.h"
 #include "options.h"
@@ -24,6 +25,7 @@
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/clock.h"
+#include "kevfs/base/helper.h"
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/config.h"
 #include "kevfs/cluster/http.h"
@@ -57,6 +59,7 @@
 struct app {
 	struct kev_options options;
 	struct kev_cluster_config *cluster; /* NULL for a file */
+	struct kev_helper *helper;          /* unmounts; NULL where that is nobody's business */
 	char *dump;                         /* the file's absolute path, or "-", or NULL */
 	char *mountpoint;                   /* absolute */
 	char *state;                        /* of -o state, absolute, or NULL */
@@ -313,6 +316,39 @@ static int fill(struct app *app, struct kev_error *error)
 	return kev_notify_follow(app->tree, app->changes, NULL, NULL);
 }
 
+/* How long the helper may take. It goes on trying. */
+#define UNMOUNT_MS 10000
+
+static int unmount(void *context)
+{
+	const struct app *app = context;
+
+	return kev_helper_unmount(app->helper, UNMOUNT_MS);
+}
+
+/* What does later what this process may not any more is forked before there is a thread. Where mount.fuse has
+ * mounted, it unmounts. */
+static int start_helper(struct app *app, struct kev_error *error)
+{
+	const struct kev_helper_config config = {.mountpoint = app->mountpoint};
+	int r = 0;
+
+	if (!kev_mountpoint_is_handed(app->mountpoint))
+		r = kev_helper_start(&config, &app->helper);
+	if (r)
+		kev_error_set(error, "cannot start a helper process: %s", strerror(-r));
+	return r;
+}
+
+/* Nothing is mounted, or run, by this process any more. */
+static void confine(void)
+{
+	int r = kev_confine();
+
+	if (r)
+		kev_log_warning("the process keeps rights that it does not need: %s", strerror(-r));
+}
+
 static int mount_session(struct app *app, struct kev_error *error)
 {
 	struct kev_session_config config = {.tree = app->tree,
@@ -327,6 +363,8 @@ static int mount_session(struct app *app, struct kev_error *error)
 		.xattr = app->options.xattr,
 		.health = app->health,
 		.meter = kev_store_meter(app->store),
+		.unmount = app->helper ? unmount : NULL,
+		.unmount_context = app,
 		.debug = app->options.debug,
 		.single_thread = app->options.single_thread,
 		.delayed = is_delayed(app),
@@ -398,7 +436,10 @@ static int run(struct app *app, struct kev_error *error)
 			return ready;
 		}
 	}
-	r = create_rooms(app, error);
+	r = start_helper(app, error);
+	kev_confine_capabilities();
+	if (!r)
+		r = create_rooms(app, error);
 	/* A file is there at once: there is nothing to delay. */
 	if (app->dump)
 		app->options.delay_sync = false;
@@ -413,8 +454,10 @@ static int run(struct app *app, struct kev_error *error)
 		if (r)
 			kev_error_set(error, "cannot start a thread: %s", strerror(-r));
 	}
-	if (!r)
+	if (!r) {
+		confine();
 		r = tell_ready(app, ready, error);
+	}
 	if (r)
 		return r;
 	r = kev_session_run(app->session);
@@ -437,6 +480,7 @@ static void app_fini(struct app *app)
 	kev_changes_destroy(app->changes);
 	kev_systemd_close(&app->systemd);
 	kev_cluster_config_destroy(app->cluster);
+	kev_helper_destroy(app->helper);
 	free(app->dump);
 	free(app->mountpoint);
 	free(app->state);
@@ -464,6 +508,7 @@ int main(int argc, char **argv)
 	int r, status = EXIT_SUCCESS;
 
 	kev_daemon_open_standard();
+	kev_confine_memory();
 	signal(SIGPIPE, SIG_IGN);
 	if (kev_check_is_meant(argc, argv))
 		return kev_check_main(argc - 1, argv + 1, stdout);

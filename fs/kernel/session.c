@@ -316,6 +316,15 @@ static void unmount(struct kev_session *session)
 		kev_log_warning("%s is another mount by now, which stays", session->mountpoint);
 		if (disconnect(session))
 			return;
+	} else if (now && session->config.unmount) {
+		/* As libfuse does it: nobody can wait for our answers while it is taken away. */
+		int r = disconnect(session);
+
+		if (!r)
+			r = session->config.unmount(session->config.unmount_context);
+		if (r)
+			kev_log_error("%s cannot be unmounted: %s; take it away with: umount -l %s",
+				session->mountpoint, strerror(-r), session->mountpoint);
 	}
 	fuse_session_unmount(session->fuse);
 }

@@ -37,13 +37,21 @@ def arguments(pid):
         return []
 
 
+def is_helper(pid):
+    """It has its daemon's arguments, and ends with it."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_bytes() == b"kevfs-helper\n"
+    except OSError:
+        return True
+
+
 def daemons(directory):
     """The process ids of programs that were told to serve a mountpoint below directory: nobody else's name has that path."""
     prefix = str(directory).encode() + b"/"
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         args = arguments(pid)
-        if any(os.path.basename(a) == b"kevfs" for a in args) and any(a.startswith(prefix + b"mnt") for a in args):
+        if any(os.path.basename(a) == b"kevfs" for a in args) and any(a.startswith(prefix + b"mnt") for a in args) and not is_helper(pid):
             found.append(int(pid))
     return found
 

@@ -27,8 +27,12 @@ struct kev_session_config {
 	bool xattr;      /**< as kev_ops_config, with health */
 	struct kev_health *health;
 	struct kev_meter *meter; /**< told what is done; borrowed */
-	bool debug;              /**< libfuse prints every request */
-	bool single_thread;      /**< one thread answers */
+	/** Unmounts (MNT_DETACH) in our place, who may not any more by then. @return 0 or -errno. NULL: we do
+	 */
+	int (*unmount)(void *context);
+	void *unmount_context;
+	bool debug;         /**< libfuse prints every request */
+	bool single_thread; /**< one thread answers */
 	bool delayed; /**< mounted before the first sync: requests are parked until kev_session_synced() */
 	int park_timeout; /**< seconds */
 };
