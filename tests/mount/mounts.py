@@ -31,6 +31,10 @@ def find_kevfs(directory):
     return target
 
 
+def version(text):
+    return int(json.loads(text)["metadata"]["resourceVersion"])
+
+
 def is_mounted(point):
     return any(p == str(point) for p, _ in mounts(os.path.dirname(str(point))))
 
@@ -193,8 +197,13 @@ class Mount:
         return found
 
     def differences(self, server):
-        """What a walk finds against kubectl's output: [(what, key)], and how many there were."""
+        """What a walk finds against kubectl's output: [(what, key)], and how many there were. Real components go on writing while
+        the walk lasts: what is newer than all that kubectl saw cannot be held against it."""
         want, got = server.oracle(), self.events()
+        if server.name == "real":
+            last = max(map(version, want.values()), default=0)
+            newer = {k for k, (_, text) in got.items() if version(text) > last}
+            want, got = [{k: v for k, v in events.items() if k not in newer} for events in (want, got)]
         wrong = [("missing", k) for k in want if k not in got] + [("extra", k) for k in got if k not in want]
         return wrong + [("differs", k) for k in want if k in got and got[k][1] != want[k]], len(want)
 
