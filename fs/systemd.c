@@ -78,21 +78,22 @@ void kev_systemd_close(struct kev_systemd *systemd)
 
 void kev_systemd_tell(const struct kev_systemd *systemd, const char *format, ...)
 {
-	char text[TEXT_MAX];
+	char *text = NULL;
 	va_list args;
 	int len;
 
 	if (!kev_systemd_asks(systemd))
 		return;
 	va_start(args, format);
-	len = vsnprintf(text, sizeof(text), format, args);
+	len = vasprintf(&text, format, args);
 	va_end(args);
 	if (len < 0)
 		return;
-	if ((size_t)len >= sizeof(text))
-		len = sizeof(text) - 1;
+	if (len > TEXT_MAX)
+		len = TEXT_MAX;
 	/* Whom it is for may have ended, or begin anew: the next one may arrive. */
 	if (sendto(systemd->fd, text, (size_t)len, MSG_NOSIGNAL, (const struct sockaddr *)&systemd->address,
 		    systemd->address_len) < 0)
 		kev_log_debug("systemd does not listen: %s", strerror(errno));
+	free(text);
 }

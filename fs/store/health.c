@@ -416,7 +416,7 @@ static size_t copy_locked(const struct kev_health *health, struct kev_health_det
 {
 	const struct kev_health_record *record;
 	struct moment at = now(health);
-	char *text = out ? (char *)(out + health->record_count) : NULL;
+	char *text = (char *)(out + health->record_count);
 	size_t i = 0;
 
 	for (record = TAILQ_FIRST(&health->records); record; record = TAILQ_NEXT(record, next)) {
@@ -440,7 +440,7 @@ int kev_health_details(struct kev_health *health, struct kev_health_detail **out
 		pthread_mutex_lock(&health->lock);
 		need = measure_locked(health);
 		if (need <= room) {
-			*count = copy_locked(health, details);
+			*count = details ? copy_locked(health, details) : 0;
 			pthread_mutex_unlock(&health->lock);
 			*out = details;
 			return 0;

@@ -89,6 +89,9 @@ static void put_store(struct metrics *m, struct kev_store *store)
 	put_gauge(m, "kevfs_events", "Events that are shown.", counts.events);
 	put_gauge(m, "kevfs_events_retained", "Events of these that the API server no longer has.",
 		counts.retained);
+	put_counter(m, "kevfs_events_evicted_total",
+		"How often an Event was let go, or did not come in, for max_events= or max_bytes=.",
+		counts.evicted);
 	put_gauge(m, "kevfs_pods", "Pods that are known.", counts.pods);
 	put_gauge(m, "kevfs_namespaces", "Namespaces that are known.", counts.namespaces);
 	put_gauge(m, "kevfs_event_bytes", "Size of all Events' files.", counts.event_bytes);
@@ -101,8 +104,8 @@ static void put_sync(struct metrics *m)
 	put_time(m, "kevfs_start_time_seconds", "When kevfs began, since the epoch.", m->state.started);
 	put_gauge(m, "kevfs_synced", "Whether the first sync is complete.", m->state.synced);
 	if (m->state.synced_at)
-		put_time(m, "kevfs_synced_timestamp_seconds", "When the first sync was complete, since the epoch.",
-			m->state.synced_at);
+		put_time(m, "kevfs_synced_timestamp_seconds",
+			"When the first sync was complete, since the epoch.", m->state.synced_at);
 	put_gauge(m, "kevfs_stale", "Whether there can be Events that are not shown.", m->state.stale);
 	put_time(m, "kevfs_stale_changed_timestamp_seconds",
 		"When kevfs_synced or kevfs_stale became what it is, since the epoch.", m->state.since);
@@ -281,6 +284,9 @@ static void put_notifications(struct metrics *m)
 		"directory.");
 	put_seconds(m, "kevfs_invalidation_blocked_seconds",
 		kev_meter_longest(m->meter, KEV_METER_NOTIFYING, m->now));
+	put_gauge(m, "kevfs_held_directories",
+		"Directories of which the kernel cannot be told, since local readers hold them.",
+		m->state.held_directories);
 	put_counter(m, "kevfs_resyncs_total",
 		"How often the tree was compared with all Events, since there were too many changes at once.",
 		kev_meter_get(m->meter, KEV_METER_RESYNCS));

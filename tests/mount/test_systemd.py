@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from events import event, new_name
+from blocker import blocked
+from events import event
 from metrics import Metrics
 from mounts import is_mounted
 from servers import wait_for
-from test_logs import blocked
 
 
 class Systemd:
@@ -166,17 +166,11 @@ def test_a_reader_that_holds_a_directory(fake, start_fake, mount, systemd):
     m = mount(fake, environment={**systemd.environment, "WATCHDOG_USEC": "400000"})
     folder = m.path(".kevfs/namespaces/default/events")
     os.listdir(folder)
-    count = 1
-
-    def is_told():
-        nonlocal count
-        fake.create("default", event(new_name()))
-        count += 1
-        return "a local reader has been holding a directory for" in systemd.last("STATUS")
-    with blocked(folder, other):
-        assert wait_for(is_told, 30, 0.2)
-        assert float(Metrics(m).get("kevfs_invalidation_blocked_seconds")) > 4
+    with blocked(other, folder):
+        fake.create("default", event("held"))
+        assert wait_for(lambda: "a local reader has been holding a directory for" in systemd.last("STATUS"), 30)
+        assert Metrics(m).get("kevfs_invalidation_blocked_seconds") > 4 and Metrics(m).get("kevfs_held_directories") == 1
         before = len(systemd.said("WATCHDOG"))
         assert wait_for(lambda: len(systemd.said("WATCHDOG")) > before + 3)
-    assert wait_for(lambda: systemd.last("STATUS") == f"in sync: {count} events", 30)
-    assert Metrics(m).get("kevfs_invalidation_blocked_seconds") == 0 and m.settle(fake) == count
+    assert wait_for(lambda: systemd.last("STATUS") == "in sync: 2 events", 30)
+    assert wait_for(lambda: Metrics(m).get("kevfs_held_directories") == 0) and Metrics(m).get("kevfs_invalidation_blocked_seconds") == 0 and m.settle(fake) == 2
