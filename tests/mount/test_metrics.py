@@ -106,7 +106,7 @@ def test_the_server_goes_and_comes_back(fake, mount):
     fake.order("recover")
     assert wait_for(lambda: Metrics(m).get("kevfs_stale") == 0, 45, 0.1)
     now = Metrics(m)
-    assert now.get("kevfs_watch_reconnects_total", resource="events", namespace="") == 1 == now.get("kevfs_watch_relists_total", resource="events", namespace="")
+    assert now.get("kevfs_watch_reconnects_total", resource="events", namespace="") == 1 <= now.get("kevfs_watch_relists_total", resource="events", namespace="")
 
 
 def test_a_resource_version_is_told(fake, mount):
