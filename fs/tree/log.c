@@ -304,9 +304,12 @@ static void slice_release(void *data)
 /* Make the line that long: cut, or filled up with spaces. */
 static int fit(struct kev_buf *text, size_t size)
 {
-	size_t len = text->len ? text->len - 1 : 0;
+	size_t len = text->len ? text->len - 1 : 0, keep = len < size ? len : size - 1;
 
-	text->len = len < size ? len : size - 1;
+	/* Between two characters. */
+	while (keep > 0 && keep < len && ((unsigned char)text->data[keep] & 0xc0) == 0x80)
+		keep--;
+	text->len = keep;
 	kev_buf_append_fill(text, ' ', size - 1 - text->len);
 	return kev_buf_append_char(text, '\n');
 }

@@ -435,7 +435,8 @@ static void test_a_line_of_another_length(void **state)
 		const char *name;
 		int off;
 		bool json;
-	} cases[] = {{"short", 10, true}, {"long", -10, true}, {"no-json", 0, false}};
+	} cases[] = {
+		{"short", 10, true}, {"long", -10, true}, {"no-json", 0, false}, {"\u00e4\u00f6", -1, true}};
 	struct world *world = *state;
 	char *text, *line;
 
@@ -451,6 +452,8 @@ static void test_a_line_of_another_length(void **state)
 		for (line = text; *line; line = strchr(line, '\n') + 1)
 			assert_non_null(strchr(line, '\n'));
 		assert_non_null(strstr(text, i ? "          \n" : "short          \n"));
+		/* Cut between two characters. */
+		assert_non_null(strstr(text, i ? "\u00e4\u00f6" : "\u00e4 \n"));
 		free(text);
 	}
 }
