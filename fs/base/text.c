@@ -93,7 +93,7 @@ void kev_text_lower(struct kev_buf *buf, size_t start)
 /* Bidirectional controls reorder what a terminal shows around them: they are as good as a cursor movement. */
 static bool moves_text(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x200e || c == 0x200f ||
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f ||
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 

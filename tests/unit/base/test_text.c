@@ -67,6 +67,10 @@ static void test_append_escaped(void **state)
 	kev_buf_init(&buf, 1000);
 	kev_text_append_escaped(&buf, KEV_STR("\\n\t\x00\x7f\xc3\xa9\xe2\x80\xae\xf0\x9f"));
 	assert_str_equal(kev_buf_str(&buf), KEV_STR("\\n\\x09\\x00\\x7f\xc3\xa9\\xe2\\x80\\xae\\xf0\\x9f"));
+	kev_buf_clear(&buf);
+	/* The mark of Arabic letters orders like those of left and right. */
+	kev_text_append_escaped(&buf, KEV_STR("\xd8\x9c\xd8\xa8\xe2\x80\x8f"));
+	assert_str_equal(kev_buf_str(&buf), KEV_STR("\\xd8\\x9c\xd8\xa8\\xe2\\x80\\x8f"));
 	kev_buf_fini(&buf);
 }
 

@@ -1,8 +1,11 @@
 #include "../test.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kevfs/base/hash.h"
 #include "kevfs/store/table.h"
 
 static bool match_int(const void *entry, const void *key)
@@ -160,6 +163,32 @@ static void test_hash_keeps_strings_apart(void **state)
 		kev_table_hash(&key, KEV_STR("x"), KEV_STR("y")));
 }
 
+/* Names that somebody chose so that they collide under one key are spread as any others under the next, which
+ * nobody knows. */
+static void test_chosen_names_do_not_collide_again(void **state)
+{
+	enum { MASK = 0xff, COUNT = 200 };
+	const struct kev_hash_key one = kev_hash_random_key(), other = kev_hash_random_key();
+	bool met[MASK + 1] = {false};
+	unsigned chosen = 0, distinct = 0;
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; chosen < COUNT; i++) {
+		struct kev_str text = {name, (size_t)snprintf(name, sizeof(name), "web.%u", i)};
+		unsigned place;
+
+		if ((kev_table_hash(&one, KEV_STR("default"), text) & MASK) != 0)
+			continue;
+		chosen++;
+		place = kev_table_hash(&other, KEV_STR("default"), text) & MASK;
+		distinct += !met[place];
+		met[place] = true;
+	}
+	/* 200 in 256 places: 139 on average, hardly ever less than 115 */
+	assert_true(distinct > 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +197,7 @@ int main(void)
 		cmocka_unit_test(test_table_follows_model_where_hashes_collide),
 		cmocka_unit_test(test_next_remove_leaves_nothing_out),
 		cmocka_unit_test(test_hash_keeps_strings_apart),
+		cmocka_unit_test(test_chosen_names_do_not_collide_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
