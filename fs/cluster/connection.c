@@ -117,6 +117,17 @@ bool kev_connection_configure(CURL *easy, const struct kev_connection *connectio
 	       set_tls(easy, connection) && set_proxy(easy, connection);
 }
 
+long kev_connection_port(CURL *easy, bool *made)
+{
+	long port = 0, count = 0;
+
+	/* What cannot be had stays 0. */
+	(void)curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &port);
+	(void)curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &count);
+	*made = count > 0;
+	return port;
+}
+
 /* Does curl's text about a handshake say that the connection ended in its midst, rather than what is wrong
  * with TLS? The code is the same. */
 static bool is_cut_off(const char *text)

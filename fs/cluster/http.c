@@ -12,6 +12,7 @@
 #include "kevfs/cluster/credential.h"
 #include "kevfs/cluster/failure.h"
 #include "kevfs/cluster/head.h"
+#include "kevfs/cluster/heard.h"
 #include "kevfs/cluster/identity.h"
 #include "kevfs/cluster/origin.h"
 #include "kevfs/cluster/proxy.h"
@@ -36,6 +37,7 @@ struct kev_http_transfer {
 	char curl_error[CURL_ERROR_SIZE];
 	int64_t started, last_byte; /* monotonic ns */
 	curl_off_t received;        /* bytes, as they came */
+	uint64_t connection;        /* as kev_heard has it; 0 before the answer begins */
 	bool admitted;              /* the multi has it */
 	bool cancelled;             /* nobody is to be called any more */
 	bool reporting;             /* done is being called; whoever called that frees it */
@@ -54,6 +56,7 @@ struct kev_http {
 	struct curl_slist *connect_to;
 	CURLM *multi;
 	struct kev_http_transfer *first, **last;
+	struct kev_heard heard;
 	bool inside; /* curl is calling us: nothing may be added to the multi or taken from it */
 	bool renew;  /* read the certificates and the key anew: their files may have changed */
 	bool fresh;  /* the connection that there is may be dead: the next request makes a new one */
@@ -110,6 +113,7 @@ int kev_http_create(const struct kev_cluster_config *config, const struct kev_cl
 	http->clock = clock;
 	http->last = &http->first;
 	kev_identity_init(&http->identity);
+	kev_heard_init(&http->heard);
 	r = prepare(http, user_agent, error);
 	if (r) {
 		kev_http_destroy(http);
@@ -178,10 +182,36 @@ static void fail(struct kev_http_transfer *transfer, int error, const char *what
 	kev_error_set(&transfer->reason, "%s: %s", transfer->http->origin.label, what);
 }
 
+/* A sign of life. */
+static void note_byte(struct kev_http_transfer *transfer)
+{
+	transfer->last_byte = now(transfer->http);
+	kev_heard_more(&transfer->http->heard, transfer->connection, transfer->last_byte);
+}
+
+/* The answer begins: which connection it comes on is known now. */
+static void note_connection(struct kev_http_transfer *transfer)
+{
+	bool made;
+	long port = kev_connection_port(transfer->easy, &made);
+
+	if (!transfer->connection)
+		transfer->connection = kev_heard_begin(
+			&transfer->http->heard, port, made, transfer->started, now(transfer->http));
+}
+
+static struct kev_http_response response_of(const struct kev_http_transfer *transfer)
+{
+	struct kev_http_response response = kev_head_response(&transfer->head);
+
+	response.connection = transfer->connection;
+	return response;
+}
+
 /* @return whether the transfer goes on */
 static bool on_head_complete(struct kev_http_transfer *transfer)
 {
-	struct kev_http_response response = kev_head_response(&transfer->head);
+	struct kev_http_response response = response_of(transfer);
 
 	/* curl decodes what was asked for, and would hand over what was not as it came. */
 	if (!transfer->request.gzip && transfer->head.encoding[0] &&
@@ -204,7 +234,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
 
 	if (transfer->cancelled)
 		return CURL_WRITEFUNC_ERROR;
-	transfer->last_byte = now(transfer->http);
+	note_connection(transfer);
+	note_byte(transfer);
 	r = kev_head_line(&transfer->head, line, kev_clock_realtime(transfer->http->clock) / KEV_NS_PER_SEC);
 	if (r) {
 		fail(transfer, -EPROTO,
@@ -224,7 +255,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 
 	if (transfer->cancelled)
 		return CURL_WRITEFUNC_ERROR;
-	transfer->last_byte = now(transfer->http);
+	note_byte(transfer);
 	if (piece.len && transfer->request.body(transfer->request.context, piece) && !transfer->cancelled)
 		fail(transfer, -ECANCELED, "stopped");
 	return transfer->error || transfer->cancelled ? CURL_WRITEFUNC_ERROR : piece.len;
@@ -248,7 +279,7 @@ static int on_progress(
 
 	(void)total, (void)upload_total, (void)uploaded;
 	if (received != transfer->received)
-		transfer->last_byte = now(transfer->http);
+		note_byte(transfer);
 	transfer->received = received;
 	return 0;
 }
@@ -436,7 +467,7 @@ static void report(struct kev_http_transfer *transfer)
 {
 	struct kev_http_result result = {
 		.error = transfer->error,
-		.response = kev_head_response(&transfer->head),
+		.response = response_of(transfer),
 		.reason = transfer->error ? &transfer->reason : NULL,
 	};
 
@@ -619,6 +650,30 @@ int kev_http_run(struct kev_http *http, int timeout_ms)
 void kev_http_wakeup(struct kev_http *http)
 {
 	(void)curl_multi_wakeup(http->multi);
+}
+
+uint64_t kev_http_newest(const struct kev_http *http)
+{
+	return http->heard.newest;
+}
+
+int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transfer *transfer)
+{
+	int64_t last = kev_heard_last(&http->heard, transfer->connection);
+
+	return last > transfer->last_byte ? last : transfer->last_byte;
+}
+
+int64_t kev_http_quiet_since(const struct kev_http *http)
+{
+	int64_t since = INT64_MAX;
+
+	for (const struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
+		int64_t heard = kev_http_heard(http, transfer);
+
+		since = heard < since ? heard : since;
+	}
+	return since;
 }
 
 bool kev_http_refresh_credential(struct kev_http *http)

@@ -44,6 +44,13 @@ int kev_envelope_resource_version(const struct kev_json *json, uint32_t object, 
 	return append_required(json, kev_json_get(json, metadata, "resourceVersion"), out);
 }
 
+int kev_envelope_uid(const struct kev_json *json, uint32_t object, struct kev_buf *out)
+{
+	uint32_t metadata = kev_json_get(json, object, "metadata");
+
+	return append_required(json, kev_json_get(json, metadata, "uid"), out);
+}
+
 int kev_envelope_kind(const struct kev_json *json, uint32_t object, struct kev_buf *out)
 {
 	return append_required(json, kev_json_get(json, object, "kind"), out);

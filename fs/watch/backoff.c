@@ -8,6 +8,12 @@
 /* FIRST doubled this often is over every cap. */
 #define DOUBLINGS_MAX 6
 
+static const int64_t caps[] = {
+	[KEV_BACKOFF_OVERLOAD] = KEV_BACKOFF_OVERLOAD_MAX,
+	[KEV_BACKOFF_REFUSED] = KEV_BACKOFF_REFUSED_MAX,
+	[KEV_BACKOFF_UNREACHABLE] = KEV_BACKOFF_UNREACHABLE_MAX,
+};
+
 void kev_backoff_init(struct kev_backoff *backoff)
 {
 	*backoff = (struct kev_backoff){0, 0};
@@ -18,8 +24,7 @@ int64_t kev_backoff_next(struct kev_backoff *backoff, enum kev_backoff_cause cau
 {
 	/* The factor is less than 2, so half the cap before it is the cap behind it: there, too, everyone
 	 * waits for another time. */
-	int64_t cap =
-		(cause == KEV_BACKOFF_OVERLOAD ? KEV_BACKOFF_OVERLOAD_MAX : KEV_BACKOFF_UNREACHABLE_MAX) / 2;
+	int64_t cap = caps[cause] / 2;
 	int64_t wait;
 
 	if (backoff->tries > 0 && now - backoff->until >= HEALTHY)

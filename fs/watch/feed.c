@@ -14,6 +14,7 @@
 #include "kevfs/cluster/http.h"
 #include "kevfs/watch/intake.h"
 #include "kevfs/watch/kind_watch.h"
+#include "kevfs/watch/pulse.h"
 #include "kevfs/watch/watcher.h"
 
 #define USER_AGENT "kevfs/" KEVFS_VERSION
@@ -31,6 +32,7 @@ struct kev_feed {
 	struct kev_http *http;
 	struct kev_intake *intake;
 	struct kev_kind_watch *kinds;
+	struct kev_pulse *pulse;
 	struct kev_watcher **watchers;
 	size_t watcher_count;
 	pthread_t thread;
@@ -84,6 +86,18 @@ static void on_failed(void *context, struct kev_watcher *watcher, int result, co
 	feed->why = *why;
 }
 
+/* The server of the events has another history: what the others know of it they cannot tell themselves. */
+static void on_moved(void *context, struct kev_watcher *watcher)
+{
+	struct kev_feed *feed = context;
+
+	for (size_t i = 0; i < feed->watcher_count; i++) {
+		if (feed->watchers[i] != watcher &&
+			kev_watcher_kind(feed->watchers[i]) != KEV_SCOPE_EVENTS)
+			kev_watcher_move(feed->watchers[i]);
+	}
+}
+
 /* Let the events through that waited. What could not be put is listed anew. */
 static void release(struct kev_feed *feed)
 {
@@ -126,6 +140,7 @@ static int add_watcher(struct kev_feed *feed, enum kev_scope_kind kind, const ch
 		.random = next_random,
 		.settled = on_settled,
 		.failed = on_failed,
+		.moved = kind == KEV_SCOPE_EVENTS ? on_moved : NULL,
 		.context = feed};
 	struct kev_watcher *watcher = kev_watcher_create(&config);
 
@@ -180,7 +195,8 @@ static int set_up(struct kev_feed *feed, struct kev_error *error)
 	kinds.http = feed->http;
 	feed->kinds = kev_kind_watch_create(&kinds);
 	feed->intake = kev_intake_create(feed->config.store, on_unknown_kind, feed);
-	if (!feed->kinds || !feed->intake)
+	feed->pulse = kev_pulse_create(feed->http);
+	if (!feed->kinds || !feed->intake || !feed->pulse)
 		return -ENOMEM;
 	if (feed->config.shown)
 		kev_intake_go_live(feed->intake);
@@ -255,6 +271,7 @@ static void tick(struct kev_feed *feed, int64_t at)
 	for (size_t i = 0; i < feed->watcher_count; i++)
 		kev_watcher_tick(feed->watchers[i], at);
 	kev_kind_watch_tick(feed->kinds, at);
+	kev_pulse_tick(feed->pulse, at);
 	if (at >= feed->hold_until)
 		release(feed);
 	if (at >= sync_deadline(feed) && !feed->failure)
@@ -304,8 +321,8 @@ static void check_synced(struct kev_feed *feed)
 static int sleep_ms(const struct kev_feed *feed, int64_t at)
 {
 	int64_t next = at + SLEEP_MAX_MS * KEV_NS_PER_MS;
-	const int64_t others[] = {
-		feed->hold_until, feed->expire_at, kev_kind_watch_deadline(feed->kinds), sync_deadline(feed)};
+	const int64_t others[] = {feed->hold_until, feed->expire_at, kev_kind_watch_deadline(feed->kinds),
+		kev_pulse_deadline(feed->pulse), sync_deadline(feed)};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++)
 		next = others[i] < next ? others[i] : next;
@@ -379,6 +396,7 @@ void kev_feed_destroy(struct kev_feed *feed)
 		kev_watcher_destroy(feed->watchers[i]);
 	free(feed->watchers);
 	kev_kind_watch_destroy(feed->kinds);
+	kev_pulse_destroy(feed->pulse);
 	kev_http_destroy(feed->http);
 	free(feed);
 }

@@ -5,14 +5,19 @@
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
+#include "kevfs/base/hash.h"
 #include "kevfs/base/log.h"
 #include "kevfs/event/json.h"
 #include "kevfs/event/metadata.h"
+#include "kevfs/event/revision.h"
 
 #define LOG_INTERVAL (10 * KEV_NS_PER_SEC)
 
 /* A resourceVersion that is longer than this is of no use to anyone. */
 #define RESOURCE_VERSION_MAX 1024
+
+/* A uid is 36 bytes; of a longer one the rest is not looked at. */
+#define UID_MAX 1024
 
 struct kev_ingest {
 	struct kev_store *store;
@@ -22,7 +27,11 @@ struct kev_ingest {
 	const char *label;
 	struct kev_json *json;
 	struct kev_metadata metadata;
-	struct kev_buf resource_version;
+	struct kev_buf resource_version, uid;
+	struct last {
+		struct kev_buf resource_version; /* "" where nothing has come */
+		uint64_t identity;
+	} last; /* line of a watch; of a list, the newest item */
 	uint64_t skipped;
 	uint64_t logged;    /* how many of them the log has told */
 	int64_t log_behind; /* monotonic ns: not before */
@@ -43,6 +52,8 @@ struct kev_ingest *kev_ingest_create(struct kev_store *store, struct kev_intake 
 	ingest->log_behind = INT64_MIN;
 	kev_metadata_init(&ingest->metadata);
 	kev_buf_init(&ingest->resource_version, RESOURCE_VERSION_MAX);
+	kev_buf_init(&ingest->uid, UID_MAX);
+	kev_buf_init(&ingest->last.resource_version, RESOURCE_VERSION_MAX);
 	ingest->json = kev_json_create();
 	if (ingest->json)
 		return ingest;
@@ -55,6 +66,8 @@ void kev_ingest_destroy(struct kev_ingest *ingest)
 	if (!ingest)
 		return;
 	kev_json_destroy(ingest->json);
+	kev_buf_fini(&ingest->uid);
+	kev_buf_fini(&ingest->last.resource_version);
 	kev_metadata_fini(&ingest->metadata);
 	kev_buf_fini(&ingest->resource_version);
 	free(ingest);
@@ -117,11 +130,44 @@ static int delete_object(struct kev_ingest *ingest, uint32_t object)
 	return 0;
 }
 
+void kev_ingest_begin(struct kev_ingest *ingest)
+{
+	kev_buf_clear(&ingest->last.resource_version);
+}
+
+static uint64_t identify(struct kev_str uid, bool deleted)
+{
+	/* It is compared within this process only. */
+	const struct kev_hash_key key = {deleted, 0};
+
+	return kev_hash_sip13(&key, uid.data, uid.len);
+}
+
+/* What does not fit is not there. */
+static void note_last(struct kev_ingest *ingest, struct kev_str resource_version, uint64_t identity)
+{
+	kev_buf_clear(&ingest->last.resource_version);
+	if (kev_buf_append_str(&ingest->last.resource_version, resource_version) != 0)
+		kev_buf_fini(&ingest->last.resource_version);
+	ingest->last.identity = identity;
+}
+
+/* The items of a list are in the order of their names. */
+static void note_item(struct kev_ingest *ingest, const struct kev_event *event)
+{
+	struct kev_str resource_version = kev_event_resource_version(event);
+
+	if (!kev_revision_goes_back(kev_buf_str(&ingest->last.resource_version), resource_version))
+		note_last(ingest, resource_version, identify(kev_event_uid(event), false));
+}
+
 static int put_event(struct kev_ingest *ingest, uint32_t object, bool listed, struct kev_error *error)
 {
 	struct kev_event *event = NULL;
 	int r = kev_event_create(ingest->json, object, &event, error);
 
+	if (r == 0 && listed)
+		note_item(ingest, event);
 	if (r == 0)
 		return kev_intake_put(ingest->intake, event, listed);
 	/* What cannot be shown must not leave its older revision standing as if it were the newest. A list
@@ -196,10 +242,55 @@ static int apply(struct kev_ingest *ingest, const struct kev_envelope *envelope,
 	return finish(ingest, r, &error);
 }
 
-int kev_ingest_line(struct kev_ingest *ingest, struct kev_str line, bool listed, struct kev_ingest_line *out,
-	struct kev_error *error)
+static bool is_change(const struct kev_envelope *envelope)
+{
+	return envelope->type == KEV_ENVELOPE_ADDED || envelope->type == KEV_ENVELOPE_MODIFIED ||
+	       envelope->type == KEV_ENVELOPE_DELETED;
+}
+
+/* @return 0, -EINVAL, -ESTALE */
+static int check_place(struct kev_ingest *ingest, const struct kev_envelope *envelope, uint64_t identity,
+	enum kev_ingest_place place, struct kev_error *error)
+{
+	struct kev_str own = kev_buf_str(&ingest->resource_version);
+	struct kev_str last = kev_buf_str(&ingest->last.resource_version);
+
+	if (place == KEV_INGEST_AGAIN && is_change(envelope))
+		return kev_str_eq(own, last) && identity == ingest->last.identity ? 0 : -ESTALE;
+	/* Old servers tell of a deletion with the resourceVersion of what is deleted. */
+	if (place != KEV_INGEST_LIVE || !is_change(envelope) || envelope->type == KEV_ENVELOPE_DELETED ||
+		!kev_revision_goes_back(last, own))
+		return 0;
+	kev_error_set(error, "its resourceVersion goes back");
+	return -EINVAL;
+}
+
+/* Read what tells a line from others. */
+static int read_identity(struct kev_ingest *ingest, const struct kev_envelope *envelope, uint64_t *identity)
+{
+	int r;
+
+	kev_buf_clear(&ingest->resource_version);
+	kev_buf_clear(&ingest->uid);
+	r = kev_envelope_resource_version(ingest->json, envelope->object, &ingest->resource_version);
+	if (r != -ENOMEM)
+		r = kev_envelope_uid(ingest->json, envelope->object, &ingest->uid);
+	if (r == -ENOMEM)
+		return r;
+	*identity = identify(kev_buf_str(&ingest->uid), envelope->type == KEV_ENVELOPE_DELETED);
+	return 0;
+}
+
+int kev_ingest_append_start(const struct kev_ingest *ingest, struct kev_buf *out)
+{
+	return kev_revision_append_before(kev_buf_str(&ingest->last.resource_version), out);
+}
+
+int kev_ingest_line(struct kev_ingest *ingest, struct kev_str line, enum kev_ingest_place place,
+	struct kev_ingest_line *out, struct kev_error *error)
 {
 	struct kev_envelope envelope;
+	uint64_t identity;
 	int r = kev_json_scan(ingest->json, line, error);
 
 	if (r == -ENOMEM)
@@ -209,14 +300,17 @@ int kev_ingest_line(struct kev_ingest *ingest, struct kev_str line, bool listed,
 			kev_error_set(error, "no line of a watch");
 		return -EINVAL;
 	}
-	kev_buf_clear(&ingest->resource_version);
-	r = kev_envelope_resource_version(ingest->json, envelope.object, &ingest->resource_version);
-	if (r == -ENOMEM)
-		return r;
-	r = apply(ingest, &envelope, listed);
+	r = read_identity(ingest, &envelope, &identity);
+	if (r == 0)
+		r = check_place(ingest, &envelope, identity, place, error);
+	if (r == 0)
+		r = apply(ingest, &envelope, place == KEV_INGEST_LISTED);
 	if (r)
 		return r;
+	if (place != KEV_INGEST_LISTED && is_change(&envelope))
+		note_last(ingest, kev_buf_str(&ingest->resource_version), identity);
 	*out = (struct kev_ingest_line){.type = envelope.type,
+		.change = is_change(&envelope),
 		.resource_version = kev_buf_str(&ingest->resource_version),
 		.object = kev_json_raw(ingest->json, envelope.object),
 		.initial_end = envelope.type == KEV_ENVELOPE_BOOKMARK &&

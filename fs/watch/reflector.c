@@ -183,20 +183,26 @@ static void fail(struct kev_reflector *r, struct kev_reflector_action *action)
 	action->next = KEV_REFLECTOR_FAIL;
 }
 
-/* This watch has ended with what only a list can mend. The server was there all the while, and it may go on
- * like that for ever: so a series of such watches slows down. */
+/* Something is wrong, and it is no overload: mostly it is mended soon. But the server is there all the while, and
+ * it may go on like that for ever: so a series of these slows down. */
+static enum kev_backoff_cause count_futile(struct kev_reflector *r)
+{
+	r->futile++;
+	return r->futile <= FUTILE_MAX ? KEV_BACKOFF_UNREACHABLE : KEV_BACKOFF_OVERLOAD;
+}
+
+/* This watch has ended with what only a list can mend. */
 static void relist(struct kev_reflector *r, const struct kev_reflector_input *input, bool at_once,
 	struct kev_reflector_action *action)
 {
 	if (input->now - r->started >= USEFUL_WATCH)
 		r->futile = 0;
-	r->futile++;
-	if (at_once && r->futile == 1)
+	if (at_once && r->futile == 0) {
+		r->futile++;
 		list_anew(r, input->now, action);
-	else
-		back_off(r, LIST_ANEW,
-			r->futile <= FUTILE_MAX ? KEV_BACKOFF_UNREACHABLE : KEV_BACKOFF_OVERLOAD, input,
-			action);
+	} else {
+		back_off(r, LIST_ANEW, count_futile(r), input, action);
+	}
 }
 
 /* Take over a resourceVersion. @return false where it cannot be used */
@@ -216,7 +222,7 @@ static void on_garbage(
 	else if (is_final(r))
 		fail(r, action);
 	else
-		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
+		back_off(r, LIST_ANEW, count_futile(r), input, action);
 }
 
 /* The server is not to blame, so the first list does not fail; but only a list can mend it. */
@@ -239,6 +245,12 @@ static int set_token(struct kev_reflector *r, struct kev_str token)
 	return kev_buf_append_str(&r->token, token);
 }
 
+/* Is that the resourceVersion of the pages so far? */
+static bool continues_list(const struct kev_reflector *r, struct kev_str resource_version)
+{
+	return r->token.len == 0 || kev_str_eq(resource_version, kev_buf_str(&r->resource_version));
+}
+
 /* The list is complete. */
 static void end_list(struct kev_reflector *r, struct kev_reflector_action *action)
 {
@@ -259,8 +271,10 @@ static void on_page(
 
 	if (r->state != LISTING)
 		return;
-	/* Every page says the resourceVersion of the whole list. */
-	kept = set_resource_version(r, input->resource_version) ? set_token(r, input->continue_) : -EINVAL;
+	/* Every page says the resourceVersion of the whole list: pages of two servers are none of either. */
+	kept = continues_list(r, input->resource_version) && set_resource_version(r, input->resource_version)
+		       ? set_token(r, input->continue_)
+		       : -EINVAL;
 	if (kept == -ENOMEM) {
 		on_lost(r, input, action);
 		return;
@@ -325,7 +339,7 @@ static void on_denied(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
 	if (r->synced || (r->config.patient && !r->config.optional)) {
-		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
+		back_off(r, LIST_ANEW, KEV_BACKOFF_REFUSED, input, action);
 		return;
 	}
 	if (r->config.optional) {
@@ -348,7 +362,7 @@ static void on_unauthorized(
 		if (is_final(r))
 			fail(r, action);
 		else
-			back_off(r, plan, KEV_BACKOFF_OVERLOAD, input, action);
+			back_off(r, plan, KEV_BACKOFF_REFUSED, input, action);
 		return;
 	}
 	r->refreshed = true;
@@ -385,7 +399,8 @@ static void on_status(
 		if (input->status == 410 && r->token.len > 0)
 			r->expired++;
 		note_slow_page(r, input->now);
-		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
+		back_off(r, LIST_ANEW, input->status >= 500 ? KEV_BACKOFF_OVERLOAD : count_futile(r), input,
+			action);
 	}
 }
 
@@ -408,6 +423,16 @@ static void on_broken(
 	/* Whoever answers next may have another history (a restored etcd), and would take our resourceVersion
 	 * all the same: so compare. */
 	back_off(r, LIST_ANEW, KEV_BACKOFF_UNREACHABLE, input, action);
+}
+
+/* The server answers, but what it has may be something else. A watch that was of use says nothing of that: so it
+ * does not count as futile. */
+static void on_moved(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
+{
+	if (r->state == WATCHING || r->state == LISTING)
+		list_anew(r, now, action);
+	else
+		r->plan = LIST_ANEW;
 }
 
 static void on_timer(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
@@ -444,7 +469,7 @@ static void leave_stream(
 static bool ends_request(enum kev_reflector_event event)
 {
 	return event == KEV_REFLECTOR_EOF || event == KEV_REFLECTOR_STATUS || event == KEV_REFLECTOR_BROKEN ||
-	       event == KEV_REFLECTOR_GARBAGE || event == KEV_REFLECTOR_LOST;
+	       event == KEV_REFLECTOR_GARBAGE || event == KEV_REFLECTOR_MOVED || event == KEV_REFLECTOR_LOST;
 }
 
 void kev_reflector_step(
@@ -478,6 +503,9 @@ void kev_reflector_step(
 	case KEV_REFLECTOR_GARBAGE:
 		if (r->state == LISTING || r->state == WATCHING)
 			on_garbage(r, input, action);
+		return;
+	case KEV_REFLECTOR_MOVED:
+		on_moved(r, input->now, action);
 		return;
 	case KEV_REFLECTOR_LOST:
 		on_lost(r, input, action);

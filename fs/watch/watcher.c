@@ -14,7 +14,15 @@
 #include "kevfs/watch/reflector.h"
 
 /* A watch's headers come at once, although its lines may not. */
-#define HEAD_TIMEOUT 30
+#define HEAD_TIMEOUT 20
+
+/* A watch on whose connection nothing was heard for so long begins anew: its head is the sign of life. Where
+ * there is one connection, the pulse sees to it that this never happens. */
+#define QUIET_MAX (38 * KEV_NS_PER_SEC)
+
+/* How long a watch may take to bring once more what the one before it has brought last. Nothing but that keeps
+ * it waiting: it is the server's first line. */
+#define AGAIN_TIMEOUT (5 * KEV_NS_PER_SEC)
 
 /* Seconds without a byte that a list is given once there is something to show. */
 #define LIST_PATIENCE 60
@@ -61,6 +69,7 @@ struct kev_watcher {
 	bool watching;                      /* it is a watch */
 	bool connected;                     /* … and what it said first is in the store */
 	bool streaming;                     /* … and the list that it begins with is not complete */
+	enum kev_ingest_place place;        /* … and what its next line is to be */
 	bool lost;                          /* the end of that list could not be put */
 	int status;                         /* of its head; 0 before */
 	struct kev_items *items;            /* of a page */
@@ -68,7 +77,10 @@ struct kev_watcher {
 	bool stopped;                       /* we have ended it, for the reason in verdict */
 	struct kev_reflector_input verdict;
 
-	int64_t deadline; /* of the wait, or of a watch's head; INT64_MAX none */
+	int64_t deadline; /* of the wait, of a watch's head or its silence; INT64_MAX none */
+	uint64_t newest;  /* connection that is known to lead to the history that we have */
+	bool moved;       /* that of the watch before was newer */
+	bool listed;      /* the watch that begins next follows a list */
 	uint32_t begun;   /* the relist under way */
 	bool settled;     /* has been told */
 	bool quiet;       /* until the first sync is over, its result is what is said */
@@ -179,6 +191,7 @@ static struct kev_reflector_input garbage(struct kev_watcher *w)
 static void tell_connected(struct kev_watcher *w)
 {
 	w->connected = true;
+	w->deadline = now(w) + QUIET_MAX;
 	kev_health_connected(w->config.health, w->health);
 	if (w->troubled)
 		kev_log_warning("%s: in sync with the server again", label(w));
@@ -197,6 +210,40 @@ static int64_t stream_deadline(const struct kev_watcher *w)
 	return now(w) + idle_timeout(w) * KEV_NS_PER_SEC;
 }
 
+/* What others know of the server may be as wrong. */
+static void tell_moved(struct kev_watcher *w)
+{
+	if (w->config.moved)
+		w->config.moved(w->config.context, w);
+}
+
+/* Is the watch on a connection that was made since, perhaps to another server? Where every request has one of
+ * its own, that says nothing. */
+static bool has_moved(struct kev_watcher *w, uint64_t connection)
+{
+	bool newer = connection > w->newest;
+	bool moved = newer && !w->moved;
+
+	w->moved = newer;
+	return moved;
+}
+
+/* It follows the server from here on. */
+static int start_following(struct kev_watcher *w, uint64_t connection)
+{
+	bool moved = has_moved(w, connection);
+
+	w->listed = false;
+	if (w->place == KEV_INGEST_AGAIN) {
+		w->deadline = now(w) + AGAIN_TIMEOUT;
+		return 0;
+	}
+	if (moved)
+		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_MOVED});
+	tell_connected(w);
+	return 0;
+}
+
 static int on_head(void *context, const struct kev_http_response *response)
 {
 	struct kev_watcher *w = context;
@@ -208,9 +255,9 @@ static int on_head(void *context, const struct kev_http_response *response)
 		w->deadline = now(w) + HEAD_TIMEOUT * KEV_NS_PER_SEC;
 	if (!w->watching || w->status != 200)
 		return 0;
-	w->deadline = w->streaming ? stream_deadline(w) : INT64_MAX;
 	if (!w->streaming)
-		tell_connected(w);
+		return start_following(w, response->connection);
+	w->deadline = stream_deadline(w);
 	return 0;
 }
 
@@ -246,14 +293,22 @@ static int on_line(void *context, struct kev_str text)
 {
 	struct kev_watcher *w = context;
 	struct kev_ingest_line line;
-	int r = kev_ingest_line(w->ingest, text, w->streaming, &line, &w->why);
+	int r = kev_ingest_line(w->ingest, text, w->place, &line, &w->why);
 
+	if (r == -ESTALE) {
+		tell_moved(w);
+		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_MOVED});
+	}
 	if (r == -ENOMEM)
 		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
 	if (r)
 		return stop(w, garbage(w));
 	if (line.type == KEV_ENVELOPE_ERROR)
 		return on_error_line(w, line.object);
+	if (w->place == KEV_INGEST_AGAIN && line.change) {
+		w->place = KEV_INGEST_LIVE;
+		tell_connected(w);
+	}
 	w->progress.items += w->streaming ? 1 : 0;
 	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LINE,
 			.resource_version = line.resource_version,
@@ -501,6 +556,18 @@ static int start_list(struct kev_watcher *w, const struct kev_reflector_action *
 	return r;
 }
 
+/* Where a watch begins. A server that ended the one before may have been replaced by one with another history,
+ * which takes our resourceVersion all the same: so its last line is to come again. Pods and namespaces have
+ * bookmarks, which do not come again. */
+static int append_start(struct kev_watcher *w, struct kev_buf *path, struct kev_str resource_version)
+{
+	if (w->listed || w->config.kind != KEV_SCOPE_EVENTS)
+		return append_parameter(path, "resourceVersion", resource_version);
+	w->place = KEV_INGEST_AGAIN;
+	kev_buf_append_c(path, "&resourceVersion=");
+	return kev_ingest_append_start(w->ingest, path);
+}
+
 static int start_watch(struct kev_watcher *w, const struct kev_reflector_action *action)
 {
 	struct kev_buf path;
@@ -512,13 +579,15 @@ static int start_watch(struct kev_watcher *w, const struct kev_reflector_action 
 	append_path(w, &path);
 	kev_buf_append_c(&path, "?watch=1&allowWatchBookmarks=true");
 	kev_buf_printf(&path, "&timeoutSeconds=%u", action->timeout);
-	append_parameter(&path, "resourceVersion", action->resource_version);
 	w->streaming = action->begin;
+	w->place = action->begin ? KEV_INGEST_LISTED : KEV_INGEST_LIVE;
 	if (action->begin)
 		kev_buf_append_c(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
 	else
 		kev_health_connecting(w->config.health, w->health, action->resource_version);
-	r = send(w, &path, action->timeout);
+	r = action->begin ? 0 : append_start(w, &path, action->resource_version);
+	if (r == 0)
+		r = send(w, &path, action->timeout);
 	kev_buf_fini(&path);
 	return r;
 }
@@ -529,6 +598,7 @@ static int relist_begin(struct kev_watcher *w)
 	w->progress.remaining = 0;
 	w->received = 0;
 	w->begun_lists++;
+	kev_ingest_begin(w->ingest);
 	kev_health_listing(w->config.health, w->health, w->settled);
 	if (w->config.kind == KEV_SCOPE_EVENTS)
 		return kev_intake_relist_begin(w->config.intake, &w->begun);
@@ -583,7 +653,9 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 			(double)action->wait / KEV_NS_PER_SEC);
 		w->troubled = !w->quiet;
 	} else if (action->next == KEV_REFLECTOR_LIST && w->watching && input->event != KEV_REFLECTOR_TIMER) {
-		kev_log_info("%s: the watch has ended too early; listing anew", label(w));
+		kev_log_info("%s: %s; listing anew", label(w),
+			input->event == KEV_REFLECTOR_MOVED ? "the server may be another one"
+							    : "the watch has ended too early");
 	}
 }
 
@@ -632,8 +704,14 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 	int r = action->end ? relist_end(w) : 0;
 
 	w->deadline = INT64_MAX;
-	if (action->end && w->streaming)
+	if (action->end) {
+		w->newest = kev_http_newest(w->config.http);
+		w->listed = !w->streaming;
+	}
+	if (action->end && w->streaming) {
+		w->place = KEV_INGEST_LIVE;
 		tell_connected(w);
+	}
 	w->streaming = false;
 	log_failure(w, input, action);
 	if (action->end)
@@ -650,7 +728,8 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 			r = start_request(w, action);
 		if (r) {
 			end_request(w);
-			step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
+			step(w, (struct kev_reflector_input){
+					.event = r == -EINVAL ? KEV_REFLECTOR_MOVED : KEV_REFLECTOR_LOST});
 		}
 		return;
 	case KEV_REFLECTOR_WAIT:
@@ -688,13 +767,33 @@ int64_t kev_watcher_deadline(const struct kev_watcher *w)
 	return w->deadline;
 }
 
+/* A watch may be silent, but not the connection that it is on. */
+static void check_quiet(struct kev_watcher *w, int64_t at)
+{
+	w->deadline = kev_http_heard(w->config.http, w->transfer) + QUIET_MAX;
+	if (at < w->deadline)
+		return;
+	kev_log_info("%s: nothing is heard of the server; watching anew", label(w));
+	end_request(w);
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_EOF});
+}
+
 void kev_watcher_tick(struct kev_watcher *w, int64_t at)
 {
 	if (at < w->deadline)
 		return;
+	if (w->connected) {
+		check_quiet(w, at);
+		return;
+	}
 	w->deadline = INT64_MAX;
 	if (!w->transfer) {
 		step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_TIMER});
+		return;
+	}
+	if (w->place == KEV_INGEST_AGAIN && w->watching && w->status == 200) {
+		tell_moved(w);
+		kev_watcher_move(w);
 		return;
 	}
 	kev_http_give_up(w->config.http, w->transfer);
@@ -709,6 +808,12 @@ void kev_watcher_relist(struct kev_watcher *w)
 {
 	end_request(w);
 	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
+}
+
+void kev_watcher_move(struct kev_watcher *w)
+{
+	end_request(w);
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_MOVED});
 }
 
 enum kev_scope_kind kev_watcher_kind(const struct kev_watcher *w)

@@ -36,6 +36,7 @@ type server struct {
 	store  *store
 	faults faults
 	record record
+	held   sync.RWMutex // while it is, requests wait
 
 	mu        sync.Mutex // protects what follows
 	config    settings
@@ -230,6 +231,8 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	t := s.target(path)
 	of, user := classify(r, path, t), s.user(r)
+	s.held.RLock()
+	s.held.RUnlock() //nolint:staticcheck // nothing more than to wait
 	w := &reply{ResponseWriter: rw, request: r, entry: newEntry(r, of, user), fault: s.faults.take(of)}
 	if w.fault != nil {
 		w.entry.fault = w.fault.ID

@@ -21,6 +21,10 @@ import (
 //	/compact    {"rv"}: forget the history up to there (0: all)
 //	/save       remember the state, /restore go back to it with its resourceVersions, as a restored etcd does (drops connections)
 //	/outage     {"seconds"}: refuse connections and drop those that are there (0: until /recover)
+//	/replace    {"changes"}: end every watch cleanly and leave, and come back as what was saved, with so many other changes behind it; {"what": "same"}: as it was
+//	/freeze     every connection that there is hangs, /thaw: no more
+//	/handshakes reset every connection that there is, and each new one in its handshake, until /thaw
+//	/rotate     {"what": "server", "client" or "ca", "seconds"}: other certificates; after so long the new files are in DIR
 //	/end        end every watch cleanly; /drop: drop every connection
 //	/bookmark   every watch that allows them sends one
 //	/resources  {"Group", "Version", "Name", "Kind", "Singular", "Scope"}: discovery lists one more
@@ -32,6 +36,10 @@ type control struct {
 	outage func(seconds float64)
 	drop   func()
 	end    func()
+
+	gate    *gate
+	rotate  func(what string, seconds float64) error
+	replace func(between func()) error
 }
 
 func (c *control) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -65,6 +73,7 @@ type orders struct {
 	Seconds float64 `json:"seconds"`
 	Rate    float64 `json:"rate"`
 	RV      uint64  `json:"rv"`
+	What    string  `json:"what"`
 }
 
 func (c *control) act(what string, r *http.Request) (any, error) {
@@ -116,6 +125,34 @@ func (c *control) act(what string, r *http.Request) (any, error) {
 		}
 		s.store.restore(s.backup)
 		c.drop()
+	case "POST replace":
+		s.mu.Lock()
+		backup := s.backup
+		s.mu.Unlock()
+		if backup == nil && o.What != "same" {
+			return nil, fmt.Errorf("nothing was saved")
+		}
+		err := c.replace(func() {
+			if o.What != "same" {
+				s.store.restore(backup)
+			}
+			if o.Changes > 0 {
+				s.store.storm(synthetic{Events: 1, Namespaces: 1}, o.Changes, 0, 0)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	case "POST freeze":
+		return object{"connections": c.gate.freeze()}, nil
+	case "POST thaw":
+		c.gate.thaw()
+	case "POST handshakes":
+		c.gate.resetHandshakes()
+	case "POST rotate":
+		if err := c.rotate(o.What, o.Seconds); err != nil {
+			return nil, err
+		}
 	case "POST outage":
 		c.outage(o.Seconds)
 	case "POST recover":

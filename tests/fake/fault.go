@@ -36,10 +36,12 @@ type fault struct {
 	//   garbage       from the trigger, random bytes in place of what should come, then the end
 	//   type          the Content-Type is Body
 	//   rv            a list says that its resourceVersion is Body
+	//   goaway        nothing, but that the connection is to be left: a GOAWAY of HTTP/2, Connection: close before
 	Action     string  `json:"action"`
 	Code       int     `json:"code"`
 	RetryAfter int     `json:"retryAfter"`
 	Body       string  `json:"body"`
+	Type       string  `json:"type"` // of a status' Body that is no JSON: its Content-Type (text/plain)
 	Seconds    float64 `json:"seconds"`
 	Chunk      int     `json:"chunk"`
 	Gzip       bool    `json:"gzip"` // compress however short it is (a list, where the client accepts it)
@@ -53,7 +55,7 @@ type fault struct {
 }
 
 var actions = map[string]bool{"status": true, "close": true, "reset": true, "empty": true, "cut": true, "end": true, "stall": true, "drip": true,
-	"error": true, "inject": true, "garbage": true, "type": true, "rv": true}
+	"error": true, "inject": true, "garbage": true, "type": true, "rv": true, "goaway": true}
 
 // A request as faults and the log see it.
 type subject struct {
@@ -158,6 +160,8 @@ func (w *reply) begin(of subject, user string) bool {
 	case "reset":
 		reset(w.request.Context())
 		panic(http.ErrAbortHandler)
+	case "goaway":
+		w.Header().Set("Connection", "close")
 	case "empty":
 		w.head(http.StatusOK, "application/json")
 		return true
@@ -178,6 +182,9 @@ func (w *reply) refuse(f *fault, of subject, user string) {
 	switch {
 	case f.Body != "" && f.Body[0] == '{':
 		w.head(f.Code, "application/json")
+		_, _ = w.Write([]byte(f.Body))
+	case f.Type != "":
+		w.head(f.Code, f.Type)
 		_, _ = w.Write([]byte(f.Body))
 	case f.Body != "":
 		w.plain(f.Code, f.Body)
@@ -332,10 +339,9 @@ func reset(ctx context.Context) {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	if conn != nil {
+	if c, ok := conn.(*gated); ok {
+		c.reset()
+	} else if conn != nil {
 		_ = conn.Close()
 	}
 }

@@ -67,8 +67,13 @@ func issue(template *x509.Certificate, issuer *pair) (*pair, error) {
 	}, nil
 }
 
-// A pki is the server's certificate, and a client's that it trusts.
-type pki struct{ ca, server, client *pair }
+// A pki is the server's certificate, and a client's that it trusts: of the authority clients.
+type pki struct{ ca, clients, server, client *pair }
+
+func issueServer(ca *pair) (*pair, error) {
+	return issue(&x509.Certificate{Subject: pkix.Name{CommonName: "fake-apiserver"}, DNSNames: []string{"localhost", "kubernetes.default.svc"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, ca)
+}
 
 func newPKI() (*pki, error) {
 	var p pki
@@ -76,8 +81,8 @@ func newPKI() (*pki, error) {
 	if p.ca, err = issue(&x509.Certificate{Subject: pkix.Name{CommonName: "fake-ca"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil); err != nil {
 		return nil, err
 	}
-	if p.server, err = issue(&x509.Certificate{Subject: pkix.Name{CommonName: "fake-apiserver"}, DNSNames: []string{"localhost", "kubernetes.default.svc"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, p.ca); err != nil {
+	p.clients = p.ca
+	if p.server, err = issueServer(p.ca); err != nil {
 		return nil, err
 	}
 	p.client, err = issue(&x509.Certificate{Subject: pkix.Name{CommonName: clientName, Organization: []string{clientGroup}},
@@ -91,7 +96,7 @@ func (p *pki) config() (*tls.Config, error) {
 		return nil, err
 	}
 	clients := x509.NewCertPool()
-	clients.AddCert(p.ca.parsed)
+	clients.AddCert(p.clients.parsed)
 	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clients, NextProtos: []string{"h2", "http/1.1"}}, nil
 }
 
@@ -115,8 +120,25 @@ contexts:
 - {name: plain, context: {cluster: plain, user: anonymous}}
 current-context: fake
 `, secure, b64(p.ca.cert), plain, b64(p.client.cert), b64(p.client.key), firstToken)
-	for name, data := range map[string][]byte{"ca.crt": p.ca.cert, "client.crt": p.client.cert, "client.key": p.client.key, "token": []byte(firstToken), "kubeconfig": []byte(kubeconfig)} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+	if err := writeFiles(dir, map[string][]byte{"token": []byte(firstToken), "kubeconfig": []byte(kubeconfig)}); err != nil {
+		return err
+	}
+	return p.writePEM(dir)
+}
+
+// writePEM leaves the certificates and the key in dir.
+func (p *pki) writePEM(dir string) error {
+	return writeFiles(dir, map[string][]byte{"ca.crt": p.ca.cert, "client.crt": p.client.cert, "client.key": p.client.key})
+}
+
+// writeFiles replaces each file at once, as those do that renew certificates.
+func writeFiles(dir string, files map[string][]byte) error {
+	for name, data := range files {
+		part := filepath.Join(dir, "."+name)
+		if err := os.WriteFile(part, data, 0o600); err != nil {
+			return err
+		}
+		if err := os.Rename(part, filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}

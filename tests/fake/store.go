@@ -309,16 +309,17 @@ func (c *collection) undoLocked(rv uint64) []*revision {
 
 // A saved state is a backup of etcd: going back to it makes resourceVersions go back.
 type saved struct {
-	rv     uint64
-	orders map[string][]*revision
+	rv, compacted uint64
+	orders        map[string][]*revision
+	logs          map[string][]change
 }
 
 func (s *store) save() *saved {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	backup := &saved{s.rv, map[string][]*revision{}}
+	backup := &saved{s.rv, s.compacted, map[string][]*revision{}, map[string][]change{}}
 	for name, c := range s.collections {
-		backup.orders[name] = c.order.all()
+		backup.orders[name], backup.logs[name] = c.order.all(), slices.Clone(c.log)
 	}
 	return backup
 }
@@ -326,10 +327,10 @@ func (s *store) save() *saved {
 func (s *store) restore(backup *saved) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rv, s.compacted = backup.rv, backup.rv
+	s.rv, s.compacted = backup.rv, backup.compacted
 	for name, c := range s.collections {
-		c.dropped += uint64(len(c.log))
-		c.order, c.log, c.snapshot = order{}, nil, nil
+		c.dropped += uint64(len(c.log)) + 1 // a watch that still runs has lost its place
+		c.order, c.log, c.snapshot = order{}, slices.Clone(backup.logs[name]), nil
 		for _, r := range backup.orders[name] {
 			c.order.put(r)
 		}

@@ -210,8 +210,8 @@ class Fake(Server):
         self.directory = str(directory)
         os.makedirs(self.directory, exist_ok=True)
         self.process = subprocess.Popen([build_fake(), "-stdin", "-dir", self.directory, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        said = dict(self.process.stdout.readline().decode().strip().split("=", 1) for _ in range(3))
-        self.url, self.plain, self.control = said["server"], said["plain"], said["control"]
+        said = dict(self.process.stdout.readline().decode().strip().split("=", 1) for _ in range(4))
+        self.url, self.url1, self.plain, self.control = said["server"], said["server1"], said["plain"], said["control"]
         self.kubeconfig, self.ca, self.cert, self.key = (f"{self.directory}/{f}" for f in ("kubeconfig", "ca.crt", "client.crt", "client.key"))
 
     def close(self):

@@ -84,7 +84,7 @@ def stacks(directory):
 
 def leave_namespace(directory):
     """What stands in the way of removing the directory; a no-op where there is no namespace."""
-    for point in ("/dev/fuse", directory + "/dev", "/usr/local/sbin") if os.path.isdir(directory + "/dev") else ():
+    for point in ("/dev/fuse", f"{directory}/dev", "/usr/local/sbin") if os.path.isdir(f"{directory}/dev") else ():
         subprocess.run(["umount", "-l", point], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
 
 

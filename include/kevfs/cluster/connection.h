@@ -28,6 +28,9 @@ struct kev_connection {
 /** Set the options. @return false on ENOMEM */
 bool kev_connection_configure(CURL *easy, const struct kev_connection *connection) KEV_MUST_USE;
 
+/** The local port of the connection that an answer comes on; 0: not known. @param made  it was made for it */
+long kev_connection_port(CURL *easy, bool *made);
+
 /** Fill in what kind of a failure code is, and what is known of it. @param failure  has its text already */
 void kev_connection_classify(CURL *easy, CURLcode code, struct kev_failure *failure);
 

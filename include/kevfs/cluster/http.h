@@ -32,6 +32,7 @@ struct kev_http_response {
 	const char *etag;            /**< with its quotes; borrowed; NULL where there is none */
 	int64_t date; /**< the server's clock: seconds since the epoch; 0 where it is not told */
 	bool gzip;    /**< it came compressed */
+	uint64_t connection; /**< what it comes on: a number that counts up; 0 where it is not known */
 };
 
 /** How a transfer ended. */
@@ -98,6 +99,16 @@ int kev_http_run(struct kev_http *http, int timeout_ms) KEV_MUST_USE;
 
 /** Make a kev_http_run() that waits in another thread return. Any thread. */
 void kev_http_wakeup(struct kev_http *http);
+
+/** The number of the newest connection; 0: there was none yet. Who has a higher one may be another server. */
+uint64_t kev_http_newest(const struct kev_http *http);
+
+/** When something came last on a transfer's connection, be it for another one: monotonic ns. Before its answer
+ * begins, when it was started. */
+int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transfer *transfer);
+
+/** The oldest of these, of all that are under way; INT64_MAX where none is. */
+int64_t kev_http_quiet_since(const struct kev_http *http);
 
 /** The server answered 401: use a fresh credential from now on. @return true if there is one to be had */
 bool kev_http_refresh_credential(struct kev_http *http);

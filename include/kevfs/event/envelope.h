@@ -38,6 +38,9 @@ int kev_envelope_read(const struct kev_json *json, struct kev_envelope *out) KEV
 int kev_envelope_resource_version(
 	const struct kev_json *json, uint32_t object, struct kev_buf *out) KEV_MUST_USE;
 
+/** The same of .metadata.uid. */
+int kev_envelope_uid(const struct kev_json *json, uint32_t object, struct kev_buf *out) KEV_MUST_USE;
+
 /**
  * Append .kind of the object at token index object.
  * @return 0, -EINVAL (absent, no string or empty; nothing is appended), or the buffer's error

@@ -6,6 +6,7 @@
 /** Why one waits before the next try. */
 enum kev_backoff_cause {
 	KEV_BACKOFF_OVERLOAD,    /**< the server answers that it cannot (429, 5xx): waits grow to 30 s */
+	KEV_BACKOFF_REFUSED,     /**< it knows no credential of ours, or not what we want: waits grow to 8 s */
 	KEV_BACKOFF_UNREACHABLE, /**< no server answers: waits grow to 4 s, so that its return is soon seen */
 };
 
@@ -21,6 +22,7 @@ struct kev_backoff {
 
 /** Longest waits, in ns. */
 #define KEV_BACKOFF_OVERLOAD_MAX 30000000000LL
+#define KEV_BACKOFF_REFUSED_MAX 8000000000LL
 #define KEV_BACKOFF_UNREACHABLE_MAX 4000000000LL
 
 /** The longest wait, in seconds, that a server gets by asking for it: API servers ask for up to 32 s, and the

@@ -52,6 +52,7 @@ enum kev_reflector_event {
 	KEV_REFLECTOR_STATUS, /**< the server refuses, by an HTTP status or in the stream: status and so on */
 	KEV_REFLECTOR_BROKEN, /**< no whole answer: error */
 	KEV_REFLECTOR_GARBAGE, /**< an answer that makes no sense */
+	KEV_REFLECTOR_MOVED,   /**< the server may be another one, with another history */
 	KEV_REFLECTOR_LOST,    /**< something that had arrived was lost on our side (no memory) */
 	KEV_REFLECTOR_TIMER,   /**< the wait is over */
 };

@@ -34,6 +34,9 @@ struct kev_watcher_config {
 	uint32_t (*random)(void *context);
 	/** The first list is complete, or the server does not permit what is optional (pods, namespaces). */
 	void (*settled)(void *context, struct kev_watcher *watcher);
+	/** The server has, or may have, another history than before: what others know of it is to be listed anew,
+	 * too. Of events; may be NULL. */
+	void (*moved)(void *context, struct kev_watcher *watcher);
 	/** The first list has failed for good. */
 	void (*failed)(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why);
 	void *context;
@@ -59,6 +62,9 @@ void kev_watcher_speak(struct kev_watcher *watcher);
 
 /** Something that came from it was lost: list anew. */
 void kev_watcher_relist(struct kev_watcher *watcher);
+
+/** The server may be another one, with another history: list anew. */
+void kev_watcher_move(struct kev_watcher *watcher);
 
 /** What it watches. */
 enum kev_scope_kind kev_watcher_kind(const struct kev_watcher *watcher);

@@ -70,6 +70,7 @@ static int on_head(void *context, const struct kev_http_response *response)
 	answer->heads++;
 	answer->status = response->status;
 	answer->retry_after = response->retry_after;
+	answer->connection = response->connection;
 	snprintf(answer->content_type, sizeof(answer->content_type), "%.*s", (int)response->content_type.len,
 		response->content_type.len ? response->content_type.data : "");
 	snprintf(answer->etag, sizeof(answer->etag), "%s", response->etag ? response->etag : "(none)");

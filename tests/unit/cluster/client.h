@@ -25,6 +25,7 @@ struct answer {
 	struct kev_http_transfer *transfer;
 	int heads, pieces, dones;
 	int status, retry_after;
+	uint64_t connection;
 	char content_type[64], etag[64];
 	char body[1 << 17];
 	size_t len;

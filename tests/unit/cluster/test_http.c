@@ -283,6 +283,18 @@ static void test_start_many_at_once(void **state)
 	free(answers);
 }
 
+/* "/wait" does not end. */
+static void handle_two(struct connection *connection, const char *head, void *context)
+{
+	(void)context;
+	if (strncmp(head, "GET /wait", 9) != 0) {
+		send_ok(connection, "ok");
+		return;
+	}
+	connection_print(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n");
+	connection_wait(connection);
+}
+
 static void test_start_connection_is_used_again(void **state)
 {
 	struct client *client = *state;
@@ -295,6 +307,34 @@ static void test_start_connection_is_used_again(void **state)
 		assert_int_equal(answer.status, 200);
 	}
 	assert_int_equal(server_connections(client->server), 1);
+}
+
+/* Which connection an answer came on, and when something was heard there. */
+static void test_start_connections_are_told_apart(void **state)
+{
+	struct client *client = *state;
+	struct answer answer = {.heads = 0}, first = {.heads = 0}, other = {.heads = 0};
+	int64_t before;
+
+	client_open(client, handle_two);
+	assert_int_equal(kev_http_newest(client->http), 0);
+	assert_int_equal(kev_http_quiet_since(client->http), INT64_MAX);
+	client_fetch(client, &first, "/");
+	assert_int_equal(first.connection, 1);
+	assert_int_equal(kev_http_newest(client->http), 1);
+	before = kev_clock_monotonic(&client->clock);
+	client_get(client, &answer, "/wait");
+	client_run_until(client, &answer.pieces, 1);
+	assert_int_equal(answer.connection, 1);
+	assert_true(kev_http_heard(client->http, answer.transfer) >= before);
+	/* That one is busy. */
+	client->skew += KEV_NS_PER_SEC;
+	client_fetch(client, &other, "/");
+	assert_int_equal(other.connection, 2);
+	assert_int_equal(kev_http_newest(client->http), 2);
+	assert_true(kev_http_heard(client->http, answer.transfer) < before + KEV_NS_PER_SEC);
+	assert_int_equal(
+		kev_http_quiet_since(client->http), kev_http_heard(client->http, answer.transfer));
 }
 
 static int64_t elapsed_ms(int64_t since)
@@ -372,6 +412,7 @@ int main(void)
 		TEST(test_start_compression_disabled),
 		TEST(test_start_many_at_once),
 		TEST(test_start_connection_is_used_again),
+		TEST(test_start_connections_are_told_apart),
 		TEST(test_run_waits),
 		TEST(test_wakeup_from_another_thread),
 		cmocka_unit_test(test_append_query_escapes),

@@ -20,6 +20,7 @@ struct kev_http_transfer {
 	char *path, *accept;
 	struct kev_http_request request;
 	int status;
+	int64_t heard; /* when something came last on its connection; 0: all the time */
 };
 
 struct kev_http {
@@ -27,6 +28,7 @@ struct kev_http {
 	bool can_refresh;
 	int fail_starts; /* so many more requests cannot be started */
 	int cancelled;
+	uint64_t newest; /* connection, on which the next heads come */
 
 	/* For the feed's thread: what a run does. */
 	void (*run)(struct kev_http *http, void *context);
@@ -150,6 +152,26 @@ void kev_http_wakeup(struct kev_http *http)
 	pthread_mutex_unlock(&http->lock);
 }
 
+uint64_t kev_http_newest(const struct kev_http *http)
+{
+	return http->newest;
+}
+
+int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transfer *transfer)
+{
+	(void)http;
+	return transfer->heard ? transfer->heard : INT64_MAX / 2;
+}
+
+int64_t kev_http_quiet_since(const struct kev_http *http)
+{
+	int64_t since = INT64_MAX;
+
+	for (struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next)
+		since = transfer->heard && transfer->heard < since ? transfer->heard : since;
+	return since;
+}
+
 bool kev_http_refresh_credential(struct kev_http *http)
 {
 	return http->can_refresh;
@@ -181,11 +203,29 @@ static inline struct kev_http_transfer *stub_find(struct kev_http *http, const c
 /** The head of an answer. */
 static inline void stub_head(struct kev_http_transfer *transfer, int status)
 {
-	const struct kev_http_response response = {
-		.status = status, .retry_after = -1, .content_type = KEV_STR("application/json")};
+	const struct kev_http_response response = {.status = status,
+		.retry_after = -1,
+		.content_type = KEV_STR("application/json"),
+		.connection = stub_http->newest};
 
 	transfer->status = status;
-	assert_int_equal(transfer->request.head(transfer->request.context, &response), 0);
+	if (transfer->request.head)
+		assert_int_equal(transfer->request.head(transfer->request.context, &response), 0);
+}
+
+/** One that is not wanted: it ends the transfer, as the real one does. */
+static inline void stub_head_refused(struct kev_http *http, struct kev_http_transfer *transfer, int status)
+{
+	const struct kev_http_response response = {
+		.status = status, .retry_after = -1, .connection = http->newest};
+	struct kev_error text = {"stopped"};
+	const struct kev_http_result result = {.error = -ECANCELED, .response = response, .reason = &text};
+	struct kev_http_request request = transfer->request;
+
+	transfer->status = status;
+	assert_int_equal(transfer->request.head(transfer->request.context, &response), -ECANCELED);
+	stub_free(http, transfer);
+	request.done(request.context, &result);
 }
 
 /** The end of an answer. The transfer is gone then. @param reason  of an error, else NULL */

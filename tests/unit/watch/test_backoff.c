@@ -13,6 +13,7 @@
 static void test_next_doubles_to_cap(void **state)
 {
 	static const int64_t overload[] = {800, 1600, 3200, 6400, 12800, 15000, 15000, 15000};
+	static const int64_t refused[] = {800, 1600, 3200, 4000, 4000};
 	static const int64_t unreachable[] = {800, 1600, 2000, 2000};
 	struct kev_backoff backoff;
 	int64_t now = 5 * S;
@@ -22,6 +23,10 @@ static void test_next_doubles_to_cap(void **state)
 	for (size_t i = 0; i < KEV_ARRAY_LEN(overload); i++)
 		assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_OVERLOAD, now, -1, SHORTEST),
 			overload[i] * MS);
+	kev_backoff_init(&backoff);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(refused); i++)
+		assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_REFUSED, now, -1, SHORTEST),
+			refused[i] * MS);
 	kev_backoff_init(&backoff);
 	for (size_t i = 0; i < KEV_ARRAY_LEN(unreachable); i++)
 		assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_UNREACHABLE, now, -1, SHORTEST),

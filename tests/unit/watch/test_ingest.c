@@ -65,7 +65,7 @@ static struct kev_ingest_line line(struct kev_ingest *ingest, const char *type, 
 
 	assert_non_null(text);
 	snprintf(text, size, "{\"type\":\"%s\",\"object\":%s}", type, object);
-	assert_int_equal(kev_ingest_line(ingest, kev_str_c(text), false, &out, NULL), 0);
+	assert_int_equal(kev_ingest_line(ingest, kev_str_c(text), KEV_INGEST_LIVE, &out, NULL), 0);
 	/* The strings in out borrow from the text, but for the resourceVersion. */
 	out.object.data = NULL;
 	free(text);
@@ -162,9 +162,108 @@ static void test_line_gives_the_object_of_an_error(void **state)
 
 	assert_int_equal(
 		kev_ingest_line(world->events, KEV_STR("{\"type\":\"ERROR\",\"object\":{\"code\": 410}}"),
-			false, &out, NULL),
+			KEV_INGEST_LIVE, &out, NULL),
 		0);
 	assert_str_equal(out.object, KEV_STR("{\"code\": 410}"));
+}
+
+static int line_at(struct kev_ingest *ingest, enum kev_ingest_place place, const char *type, const char *object)
+{
+	struct kev_ingest_line out = {.type = KEV_ENVELOPE_UNKNOWN};
+	char text[1200];
+	int r;
+
+	snprintf(text, sizeof(text), "{\"type\":\"%s\",\"object\":%s}", type, object);
+	r = kev_ingest_line(ingest, kev_str_c(text), place, &out, NULL);
+	assert_true(r == 0 || out.type == KEV_ENVELOPE_UNKNOWN);
+	return r;
+}
+
+static void assert_start(struct kev_ingest *ingest, const char *expected)
+{
+	struct kev_buf out;
+	int r;
+
+	kev_buf_init(&out, 100);
+	r = kev_ingest_append_start(ingest, &out);
+	assert_int_equal(r, expected[0] ? 0 : -EINVAL);
+	assert_str_equal(kev_buf_str(&out), kev_str_c(expected));
+	kev_buf_fini(&out);
+}
+
+/* Where a watch begins that is to bring the last line once more. */
+static void test_start_is_before_the_last(void **state)
+{
+	struct world *world = *state;
+
+	assert_start(world->events, "");
+	/* A list is in the order of names. */
+	item(world->events, sample_event("a", "7", "Pod"));
+	item(world->events, sample_event("b", "12", "Pod"));
+	item(world->events, sample_event("c", "9", "Pod"));
+	assert_start(world->events, "11");
+	/* So is the list that a watch begins with. */
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_LISTED, "ADDED", sample_event("d", "8", "Pod")), 0);
+	assert_start(world->events, "11");
+	line(world->events, "MODIFIED", sample_event("a", "20", "Pod"));
+	assert_start(world->events, "19");
+	line(world->events, "DELETED", sample_event("a", "21", "Pod"));
+	assert_start(world->events, "20");
+	line(world->events, "BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"99\"}}");
+	assert_start(world->events, "20");
+	line(world->events, "ADDED", sample_event("a", "opaque", "Pod"));
+	assert_start(world->events, "");
+	line(world->events, "ADDED", "{\"metadata\":{\"name\":\"x\"}}");
+	assert_start(world->events, "");
+	line(world->events, "ADDED", sample_event("a", "30", "Pod"));
+	kev_ingest_begin(world->events);
+	assert_start(world->events, "");
+}
+
+static void test_line_again(void **state)
+{
+	struct world *world = *state;
+
+	line(world->events, "ADDED", sample_event("a", "7", "Pod"));
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_AGAIN, "ADDED", sample_event("b", "7", "Pod")), -ESTALE);
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_AGAIN, "ADDED", sample_event("a", "8", "Pod")), -ESTALE);
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_AGAIN, "DELETED", sample_event("a", "7", "Pod")), -ESTALE);
+	assert_string_equal(sample_changes(&world->sample), "+a@7");
+	/* What is no change says nothing. */
+	assert_int_equal(line_at(world->events, KEV_INGEST_AGAIN, "BOOKMARK", "{}"), 0);
+	assert_int_equal(line_at(world->events, KEV_INGEST_AGAIN, "ERROR", "{}"), 0);
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_AGAIN, "ADDED", sample_event("a", "7", "Pod")), 0);
+	assert_string_equal(sample_changes(&world->sample), "");
+	line(world->events, "DELETED", sample_event("a", "9", "Pod"));
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_AGAIN, "ADDED", sample_event("a", "9", "Pod")), -ESTALE);
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_AGAIN, "DELETED", sample_event("a", "9", "Pod")), 0);
+}
+
+static void test_line_that_goes_back(void **state)
+{
+	struct world *world = *state;
+
+	line(world->events, "ADDED", sample_event("a", "12", "Pod"));
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_LIVE, "MODIFIED", sample_event("a", "9", "Pod")), -EINVAL);
+	assert_int_equal(
+		line_at(world->events, KEV_INGEST_LIVE, "ADDED", sample_event("b", "11", "Pod")), -EINVAL);
+	assert_string_equal(sample_changes(&world->sample), "+a@12");
+	line(world->events, "MODIFIED", sample_event("a", "12", "Pod"));
+	/* As old servers say it. */
+	line(world->events, "DELETED", sample_event("a", "3", "Pod"));
+	assert_string_equal(sample_changes(&world->sample), "-a@12");
+	/* What is no number has no order. */
+	line(world->events, "ADDED", sample_event("a", "abc", "Pod"));
+	line(world->events, "MODIFIED", sample_event("a", "2", "Pod"));
+	assert_string_equal(sample_changes(&world->sample), "+a@abc a@abc->2");
 }
 
 static void test_line_unknown_type_goes_on(void **state)
@@ -190,7 +289,7 @@ static void test_line_broken_is_an_error(void **state)
 		struct kev_error error = {""};
 
 		assert_int_equal(
-			kev_ingest_line(world->events, kev_str_c(bad[i]), false, &out, &error), -EINVAL);
+			kev_ingest_line(world->events, kev_str_c(bad[i]), KEV_INGEST_LIVE, &out, &error), -EINVAL);
 		assert_int_equal(out.type, KEV_ENVELOPE_BOOKMARK);
 		assert_string_not_equal(error.text, "");
 	}
@@ -297,6 +396,9 @@ int main(void)
 		TEST(test_line_follows_pods_and_namespaces),
 		TEST(test_line_bookmark_and_error_change_nothing),
 		TEST(test_line_gives_the_object_of_an_error),
+		TEST(test_start_is_before_the_last),
+		TEST(test_line_again),
+		TEST(test_line_that_goes_back),
 		TEST(test_line_unknown_type_goes_on),
 		TEST(test_line_broken_is_an_error),
 		TEST(test_line_unusable_update_removes_the_old),

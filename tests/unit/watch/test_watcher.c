@@ -17,7 +17,7 @@ struct world {
 	struct kev_intake *intake;
 	struct kev_watcher_config config;
 	struct kev_watcher *watcher;
-	int settled, failed;
+	int settled, failed, moved;
 	struct kev_error why;
 };
 
@@ -51,6 +51,14 @@ static void on_failed(void *context, struct kev_watcher *watcher, int result, co
 	world->why = *why;
 }
 
+static void on_moved(void *context, struct kev_watcher *watcher)
+{
+	struct world *world = context;
+
+	assert_ptr_equal(watcher, world->watcher);
+	world->moved++;
+}
+
 static int set_up(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
@@ -70,6 +78,7 @@ static int set_up(void **state)
 		.random = no_random,
 		.settled = on_settled,
 		.failed = on_failed,
+		.moved = on_moved,
 		.context = world};
 	*state = world;
 	return 0;
@@ -146,12 +155,18 @@ static const char first_page[] = "/api/v1/events?limit=5000";
 static const char watch_10[] =
 	"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=10";
 
-/* To the watch, with the event a@1 in the store. */
+/* What comes behind: the last line is to come again, so it begins before that. */
+static const char watch_1[] =
+	"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=1";
+static const char watch_11[] =
+	"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=11";
+
+/* To the watch, with the event a@2 in the store. */
 static struct kev_http_transfer *start_watching(struct world *world)
 {
 	start(world, KEV_SCOPE_EVENTS);
-	answer(world, first_page, 200, page("10", "", sample_event("a", "1", "Pod")));
-	assert_string_equal(sample_changes(&world->sample), "+a@1");
+	answer(world, first_page, 200, page("10", "", sample_event("a", "2", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "+a@2");
 	assert_int_equal(world->settled, 1);
 	return request(world, watch_10);
 }
@@ -182,7 +197,7 @@ static void test_list_pages_then_watch(void **state)
 	assert_int_equal(transfer->request.idle_timeout, 30);
 	assert_int_equal(transfer->request.total_timeout, 0);
 	world->sample.now += 5;
-	stub_answer(world->http, transfer, 200, page("10", "t/1=", sample_event("a", "1", "Pod")));
+	stub_answer(world->http, transfer, 200, page("10", "t/1=", sample_event("a", "2", "Pod")));
 	kev_watcher_progress(world->watcher, &progress);
 	assert_int_equal(progress.items, 1);
 	assert_int_equal(progress.remaining, 77);
@@ -200,7 +215,7 @@ static void test_list_pages_then_watch(void **state)
 	assert_false(transfer->request.gzip);
 	assert_int_equal(transfer->request.idle_timeout, 0);
 	assert_int_equal(transfer->request.total_timeout, 330);
-	assert_string_equal(sample_changes(&world->sample), "+a@1 +b@2");
+	assert_string_equal(sample_changes(&world->sample), "+a@2 +b@2");
 }
 
 /* Where pages cannot be had, the list is streamed: what it does not hold is gone only at its end. */
@@ -226,7 +241,7 @@ static void test_list_streamed(void **state)
 	kev_health_synced(world->sample.health);
 	stub_answer(world->http, transfer, 410, "gone");
 	for (int i = 0; i < 2; i++) {
-		answer(world, first_page, 200, page("20", "t", sample_event("a", "1", "Pod")));
+		answer(world, first_page, 200, page("20", "t", sample_event("a", "2", "Pod")));
 		answer(world, "/api/v1/events?limit=5000&continue=t", 410, "gone");
 		world->sample.now = kev_watcher_deadline(world->watcher);
 		kev_watcher_tick(world->watcher, world->sample.now);
@@ -238,14 +253,14 @@ static void test_list_streamed(void **state)
 	assert_string_equal(sample_changes(&world->sample), "+c@25");
 	assert_true(health(world).stale);
 	stub_body(world->http, transfer, line("BOOKMARK", end));
-	assert_string_equal(sample_changes(&world->sample), "-a@1");
+	assert_string_equal(sample_changes(&world->sample), "-a@2");
 	/* The watch that brought the list goes on. */
 	assert_false(health(world).stale);
 	world->sample.now += 3 * S;
 	stub_body(world->http, transfer, line("ADDED", sample_event("d", "31", "Pod")));
 	stub_done(world->http, transfer, 0, NULL);
 	request(world,
-		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=31");
+		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=30");
 }
 
 static void test_list_metadata_from_the_cache(void **state)
@@ -289,14 +304,15 @@ static void test_watch_follows_and_goes_on(void **state)
 	stub_body(world->http, transfer, line("MODIFIED", sample_event("a", "11", "Pod")));
 	stub_body(world->http, transfer, line("ADDED", sample_event("b", "12", "Pod")));
 	stub_body(world->http, transfer, line("DELETED", sample_event("b", "13", "Pod")));
-	assert_string_equal(sample_changes(&world->sample), "a@1->11 +b@12 -b@12");
+	assert_string_equal(sample_changes(&world->sample), "a@2->11 +b@12 -b@12");
 	stub_body(world->http, transfer, line("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"99\"}}"));
 	/* What was cut off comes again. */
 	stub_body(world->http, transfer, "{\"type\":\"ADDED\",\"obj");
 	stub_done(world->http, transfer, 0, NULL);
 	transfer = request(world,
-		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=99");
+		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=12");
 	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("DELETED", sample_event("b", "13", "Pod")));
 	stub_body(world->http, transfer, line("ADDED", sample_event("c", "100", "Pod")));
 	assert_string_equal(sample_changes(&world->sample), "+c@100");
 	assert_int_equal(world->settled, 1);
@@ -323,9 +339,9 @@ static void test_watch_error_410_relists_as_a_diff(void **state)
 		"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=50");
 	/* What the list did not hold is gone, in no order. */
 	changes = sample_changes(&world->sample);
-	assert_int_equal(strlen(changes), strlen("+d@40 -a@1 -c@12"));
+	assert_int_equal(strlen(changes), strlen("+d@40 -a@2 -c@12"));
 	assert_non_null(strstr(changes, "+d@40"));
-	assert_non_null(strstr(changes, "-a@1"));
+	assert_non_null(strstr(changes, "-a@2"));
 	assert_non_null(strstr(changes, "-c@12"));
 	assert_int_equal(world->settled, 1);
 }
@@ -342,20 +358,21 @@ static void test_watch_tells_its_health(void **state)
 	/* It ends as it should, and begins anew. */
 	world->sample.now += 300 * S;
 	stub_done(world->http, request(world, watch_10), 0, NULL);
-	stub_head(request(world, watch_10), 200);
+	stub_head(request(world, watch_1), 200);
+	stub_body(world->http, request(world, watch_1), line("ADDED", sample_event("a", "2", "Pod")));
 	now = health(world);
 	events = &now.watches[KEV_SCOPE_EVENTS];
 	assert_false(now.stale);
 	assert_int_equal(events->reconnects, 1);
 	assert_string_equal(events->error.text, "");
 	/* It breaks, and the server is away for a while. */
-	stub_done(world->http, request(world, watch_10), -ECONNRESET, "https://server: broken off");
+	stub_done(world->http, request(world, watch_1), -ECONNRESET, "https://server: broken off");
 	now = health(world);
 	assert_true(now.stale);
 	assert_string_equal(events->error.text, "https://server: broken off");
 	wait(world, 800 * KEV_NS_PER_MS);
 	assert_true(health(world).stale);
-	answer(world, first_page, 200, page("10", "", sample_event("a", "1", "Pod")));
+	answer(world, first_page, 200, page("10", "", sample_event("a", "2", "Pod")));
 	assert_true(health(world).stale);
 	stub_head(request(world, watch_10), 200);
 	now = health(world);
@@ -429,6 +446,16 @@ static void test_watch_error_429_keeps_its_place(void **state)
 		line("ERROR", "{\"kind\":\"Status\",\"status\":\"Failure\",\"code\":429,"
 			      "\"details\":{\"retryAfterSeconds\":7}}"));
 	wait(world, 7 * S);
+	request(world, watch_1);
+}
+
+/* Before its head there is nothing to come again. */
+static void test_watch_status_429_keeps_its_place(void **state)
+{
+	struct world *world = *state;
+
+	stub_answer(world->http, start_watching(world), 429, "Too many requests");
+	wait(world, 800 * KEV_NS_PER_MS);
 	request(world, watch_10);
 }
 
@@ -468,8 +495,8 @@ static void test_watch_without_a_head_is_given_up(void **state)
 	struct world *world = *state;
 
 	start_watching(world);
-	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 30 * S);
-	world->sample.now += 30 * S;
+	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 20 * S);
+	world->sample.now += 20 * S;
 	kev_watcher_tick(world->watcher, world->sample.now);
 	assert_int_equal(world->http->cancelled, 1);
 	wait(world, 800 * KEV_NS_PER_MS);
@@ -479,11 +506,219 @@ static void test_watch_without_a_head_is_given_up(void **state)
 static void test_watch_may_be_silent(void **state)
 {
 	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
 
-	stub_head(start_watching(world), 200);
-	assert_int_equal(kev_watcher_deadline(world->watcher), INT64_MAX);
-	kev_watcher_tick(world->watcher, world->sample.now + 1000 * S);
+	stub_head(transfer, 200);
+	for (int i = 0; i < 100; i++) {
+		world->sample.now += 30 * S;
+		transfer->heard = world->sample.now;
+		kev_watcher_tick(world->watcher, world->sample.now);
+	}
+	assert_ptr_equal(request(world, watch_10), transfer);
+	assert_int_equal(world->http->cancelled, 0);
+}
+
+/* But where nobody else is heard on its connection, it begins anew, and its head must come. */
+static void test_watch_is_not_silent_alone(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_head(transfer, 200);
+	transfer->heard = world->sample.now;
+	world->sample.now += 38 * S - 1;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_int_equal(world->http->cancelled, 0);
+	world->sample.now++;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_int_equal(world->http->cancelled, 1);
+	request(world, watch_1);
+	world->sample.now += 20 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_true(health(world).stale);
+	wait(world, 800 * KEV_NS_PER_MS);
+	request(world, first_page);
+}
+
+/* To a second watch; b@12 is the last that the first one brought. */
+static struct kev_http_transfer *watch_again(struct world *world)
+{
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("ADDED", sample_event("b", "12", "Pod")));
+	world->sample.now += 300 * S;
+	stub_done(world->http, transfer, 0, NULL);
+	sample_changes(&world->sample);
+	transfer = request(world, watch_11);
+	stub_head(transfer, 200);
+	return transfer;
+}
+
+/* What came last comes again, which changes nothing, and then what was missed. Until then it is stale. */
+static void test_watch_goes_on_in_the_same_history(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer;
+
+	kev_health_synced(world->sample.health);
+	world->http->newest = 1;
+	transfer = watch_again(world);
+	world->sample.now += KEV_HEALTH_GRACE;
+	assert_true(health(world).stale);
+	world->http->newest = 2;
+	/* What is no change says nothing. */
+	stub_body(world->http, transfer, line("NOVEL", sample_event("x", "12", "Pod")));
+	assert_true(health(world).stale);
+	stub_body(world->http, transfer, line("ADDED", sample_event("b", "12", "Pod")));
+	assert_false(health(world).stale);
+	stub_body(world->http, transfer, line("MODIFIED", sample_event("b", "14", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "b@12->14");
+	assert_int_equal(health(world).watches[KEV_SCOPE_EVENTS].relists, 0);
+	assert_int_equal(world->moved, 0);
+	request(world, watch_11);
+}
+
+static void test_watch_in_another_history_lists_anew(void **state)
+{
+	static const struct {
+		const char *type, *name, *rv;
+	} others[] = {
+		{"ADDED", "c", "12"},    /* another one */
+		{"MODIFIED", "b", "13"}, /* it was written otherwise */
+		{"DELETED", "b", "12"},  /* … or deleted */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++) {
+		void *own;
+		struct world *world;
+		struct kev_http_transfer *transfer;
+
+		set_up(&own);
+		world = own;
+		transfer = watch_again(world);
+		stub_body(world->http, transfer,
+			line(others[i].type, sample_event(others[i].name, others[i].rv, "Pod")));
+		assert_string_equal(sample_changes(&world->sample), "");
+		request(world, first_page);
+		assert_int_equal(world->moved, 1);
+		assert_int_equal(health(world).watches[KEV_SCOPE_EVENTS].relists, 1);
+		tear_down(&own);
+	}
+}
+
+/* A history that is not so far yet is silent until it is. */
+static void test_watch_from_the_future_lists_anew(void **state)
+{
+	struct world *world = *state;
+
+	watch_again(world);
+	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 5 * S);
+	world->sample.now += 5 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	request(world, first_page);
+	assert_int_equal(world->moved, 1);
+	assert_int_equal(world->http->cancelled, 1);
+}
+
+/* Deletions are lines as any other. */
+static void test_watch_behind_a_deletion(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	for (int i = 0; i < 2; i++) {
+		stub_head(transfer, 200);
+		stub_body(world->http, transfer, line("DELETED", sample_event("a", "12", "Pod")));
+		world->sample.now += 300 * S;
+		stub_done(world->http, transfer, 0, NULL);
+		transfer = request(world, watch_11);
+	}
+	assert_string_equal(sample_changes(&world->sample), "-a@2");
+}
+
+/* Where there is nothing that can come again, a list is short. */
+static void test_watch_without_any_line_lists_anew(void **state)
+{
+	static const char *const versions[] = {"", "abc", "1"};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(versions); i++) {
+		void *own;
+		struct world *world;
+
+		set_up(&own);
+		world = own;
+		start(world, KEV_SCOPE_EVENTS);
+		answer(world, first_page, 200,
+			page("10", "", versions[i][0] ? sample_event("a", versions[i], "Pod") : ""));
+		stub_head(request(world, watch_10), 200);
+		world->sample.now += 300 * S;
+		stub_done(world->http, request(world, watch_10), 0, NULL);
+		request(world, first_page);
+		assert_int_equal(world->moved, 0);
+		tear_down(&own);
+	}
+}
+
+/* Between the list and its watch, the server may change, too. Where every request has a connection of its own,
+ * that says nothing. */
+static void test_watch_on_a_newer_connection_than_the_list(void **state)
+{
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_EVENTS);
+	for (int i = 0; i < 2; i++) {
+		world->http->newest = 2 * (uint64_t)i + 1;
+		answer(world, first_page, 200, page("10", "", sample_event("a", "2", "Pod")));
+		world->http->newest++;
+		if (i == 0)
+			stub_head_refused(world->http, request(world, watch_10), 200);
+		else
+			stub_head(request(world, watch_10), 200);
+	}
 	request(world, watch_10);
+}
+
+static void test_watch_of_pods_on_a_new_connection(void **state)
+{
+	static const char watch_pods[] =
+		"/api/v1/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion=5";
+	struct world *world = *state;
+
+	world->http->newest = 1;
+	start(world, KEV_SCOPE_PODS);
+	answer(world, "/api/v1/pods?limit=5000&resourceVersion=0", 200, metadata_page("5", ""));
+	stub_head(request(world, watch_pods), 200);
+	world->sample.now += 300 * S;
+	stub_done(world->http, request(world, watch_pods), 0, NULL);
+	stub_head(request(world, watch_pods), 200);
+	world->sample.now += 300 * S;
+	stub_done(world->http, request(world, watch_pods), 0, NULL);
+	world->http->newest = 2;
+	stub_head_refused(world->http, request(world, watch_pods), 200);
+	/* Not from the cache. */
+	request(world, "/api/v1/pods?limit=5000");
+}
+
+/* As nothing but a broken server says it: it is not believed. */
+static void test_watch_that_goes_back_lists_anew(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	stub_head(transfer, 200);
+	stub_body(world->http, transfer, line("MODIFIED", sample_event("a", "11", "Pod")));
+	stub_body(world->http, transfer, line("MODIFIED", sample_event("a", "11", "Pod")));
+	stub_body(world->http, transfer, line("DELETED", sample_event("x", "3", "Pod")));
+	stub_body(world->http, transfer, line("MODIFIED", sample_event("a", "12", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "a@2->11 a@11->12");
+	stub_body(world->http, transfer, line("MODIFIED", sample_event("a", "9", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "");
+	assert_non_null(strstr(kev_watcher_why(world->watcher)->text, "goes back"));
+	wait(world, 800 * KEV_NS_PER_MS);
+	request(world, first_page);
 }
 
 static const char forbidden[] =
@@ -662,10 +897,20 @@ int main(void)
 		TEST(test_watch_error_410_relists_as_a_diff),
 		TEST(test_watch_tells_how_far_it_is),
 		TEST(test_watch_error_429_keeps_its_place),
+		TEST(test_watch_status_429_keeps_its_place),
 		TEST(test_watch_garbage_is_mended_by_a_list),
 		TEST(test_watch_broken_relists_from_etcd),
 		TEST(test_watch_without_a_head_is_given_up),
 		TEST(test_watch_may_be_silent),
+		TEST(test_watch_is_not_silent_alone),
+		TEST(test_watch_goes_on_in_the_same_history),
+		cmocka_unit_test(test_watch_in_another_history_lists_anew),
+		TEST(test_watch_from_the_future_lists_anew),
+		TEST(test_watch_behind_a_deletion),
+		cmocka_unit_test(test_watch_without_any_line_lists_anew),
+		TEST(test_watch_on_a_newer_connection_than_the_list),
+		TEST(test_watch_of_pods_on_a_new_connection),
+		TEST(test_watch_that_goes_back_lists_anew),
 		TEST(test_list_forbidden_fails),
 		TEST(test_list_forbidden_pods_are_done_without),
 		TEST(test_list_fails_with_a_reason),
