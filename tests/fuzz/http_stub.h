@@ -69,6 +69,23 @@ void kev_http_give_up(struct kev_http *http, struct kev_http_transfer *transfer)
 	kev_http_cancel(http, transfer);
 }
 
+/* Each request has a connection of its own, on which nothing else is heard. */
+uint64_t kev_http_newest(const struct kev_http *http)
+{
+	return http->started;
+}
+
+int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transfer *transfer)
+{
+	(void)http, (void)transfer;
+	return 0;
+}
+
+int64_t kev_http_quiet_since(const struct kev_http *http)
+{
+	return http->first ? 0 : INT64_MAX;
+}
+
 bool kev_http_refresh_credential(struct kev_http *http)
 {
 	(void)http;
