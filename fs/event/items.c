@@ -199,7 +199,7 @@ static int step_item(struct kev_items *items, struct chunk *chunk)
 		chunk->p = split_value(&items->split, chunk->p, chunk->end, &whole);
 		r = whole;
 	} else {
-		r = take_value(items, chunk, KEV_JSON_TEXT_MAX, &text);
+		r = take_value(items, chunk, KEV_ITEMS_ITEM_MAX, &text);
 	}
 	if (r == -ENOMEM)
 		return fail(items, chunk, r, "out of memory");

@@ -318,3 +318,49 @@ def test_what_a_server_says_reaches_no_terminal_raw(world, mount):
         time.sleep(1)
     said = m.log.read_bytes()
     assert b"\x1b" not in said and b"\x07" not in said and b"\nfake: line" not in said and b"\r" not in said
+
+
+def test_an_object_that_is_too_large(fake, mount):
+    """Over 16 MiB it is left out and counted, whether it comes in a list or in a watch; all else is shown."""
+    huge = b'{"metadata":{"name":"huge"},"involvedObject":{"kind":"Pod","namespace":"default","name":"p"},"message":"' + b"x" * (16 << 20) + b'"}'
+    fake.bulk([("create", "events", "default", huge)])
+    fake.create("default", event("small"))
+    m = mount(fake)
+    assert [os.path.basename(f) for f in m.files()] == [b"small"] and left_out(m) == 1
+    fake.bulk([("update", "events", "default", huge)])
+    fake.create("default", event("later"))
+    assert wait_for(lambda: {os.path.basename(f) for f in m.files()} == {b"small", b"later"}, 30)
+    assert left_out(m) > 1 and "left out" in m.said()
+    fake.delete("default", "huge")
+    m.settle(fake, 30)
+
+
+def left_out(m):
+    """Objects that the server sent and that are not shown, as the metrics count them."""
+    with open(m.path(".kevfs/metrics"), encoding="utf-8") as f:
+        return sum(float(line.split()[-1]) for line in f if line.startswith("kevfs_objects_skipped_total"))
+
+
+def test_one_name_twice_in_a_list(fake, mount):
+    """As no server says it: the last one counts."""
+    one = '{"metadata":{"namespace":"default","name":"twice","uid":"u%d","resourceVersion":"%d"},"involvedObject":{"kind":"Pod","namespace":"default","name":"p"},"count":%d}'
+    items = ",".join([one % (1, 7, 1), one % (2, 9, 2), one % (1, 8, 3)])
+    body = '{"kind":"EventList","apiVersion":"v1","metadata":{"resourceVersion":"10"},"items":[' + items + "]}"
+    with fake.fault("status", verb="list", resource="events", code=200, body=body, times=1):
+        m = mount(fake)
+        [path] = m.files()
+        with open(path, "rb") as f:
+            assert json.load(f)["count"] == 3
+
+
+def test_a_deletion_of_what_is_not_there(world, mount):
+    """And one of another event of that name: what is meant is the name."""
+    m = mount(world)
+    assert wait_for(world.watching)
+    count = len(m.files())
+    gone = "".join(json.dumps({"type": "DELETED", "object": {"kind": "Event", "apiVersion": "v1", "metadata": {"namespace": ns, "name": name, "uid": "other", "resourceVersion": "999999"}}}) + "\n"
+                   for ns, name in (("nowhere", "never"), ("default", "never"), ("default", "old-0")))
+    with world.fault("inject", verb="watch", resource="events", body=gone, afterLines=1):
+        world.order("end")
+        world.create("default", event("new"))
+        assert wait_for(lambda: len(m.files()) == count)

@@ -22,7 +22,10 @@
  */
 struct kev_items;
 
-/** Items over KEV_JSON_TEXT_MAX are left out and counted, members other than "items" may be this long. */
+/** Items over this (client-go: the longest object of a watch) are left out and counted. */
+#define KEV_ITEMS_ITEM_MAX (16U << 20)
+
+/** Members other than "items" may be this long. */
 #define KEV_ITEMS_MEMBER_MAX (1U << 20)
 
 /**
@@ -66,7 +69,7 @@ uint64_t kev_items_remaining(const struct kev_items *items); /**< metadata.remai
 /** Items given to the callback so far. */
 size_t kev_items_count(const struct kev_items *items);
 
-/** Items left out so far because they are over KEV_JSON_TEXT_MAX. */
+/** Items left out so far because they are over KEV_ITEMS_ITEM_MAX. */
 size_t kev_items_oversized(const struct kev_items *items);
 
 #endif
