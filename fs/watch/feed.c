@@ -92,8 +92,7 @@ static void on_moved(void *context, struct kev_watcher *watcher)
 	struct kev_feed *feed = context;
 
 	for (size_t i = 0; i < feed->watcher_count; i++) {
-		if (feed->watchers[i] != watcher &&
-			kev_watcher_kind(feed->watchers[i]) != KEV_SCOPE_EVENTS)
+		if (feed->watchers[i] != watcher && kev_watcher_kind(feed->watchers[i]) != KEV_SCOPE_EVENTS)
 			kev_watcher_move(feed->watchers[i]);
 	}
 }

@@ -183,8 +183,8 @@ static void fail(struct kev_reflector *r, struct kev_reflector_action *action)
 	action->next = KEV_REFLECTOR_FAIL;
 }
 
-/* Something is wrong, and it is no overload: mostly it is mended soon. But the server is there all the while, and
- * it may go on like that for ever: so a series of these slows down. */
+/* Something is wrong, and it is no overload: mostly it is mended soon. But the server is there all the while,
+ * and it may go on like that for ever: so a series of these slows down. */
 static enum kev_backoff_cause count_futile(struct kev_reflector *r)
 {
 	r->futile++;
@@ -425,8 +425,8 @@ static void on_broken(
 	back_off(r, LIST_ANEW, KEV_BACKOFF_UNREACHABLE, input, action);
 }
 
-/* The server answers, but what it has may be something else. A watch that was of use says nothing of that: so it
- * does not count as futile. */
+/* The server answers, but what it has may be something else. A watch that was of use says nothing of that: so
+ * it does not count as futile. */
 static void on_moved(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
 {
 	if (r->state == WATCHING || r->state == LISTING)

@@ -20,8 +20,8 @@
  * there is one connection, the pulse sees to it that this never happens. */
 #define QUIET_MAX (38 * KEV_NS_PER_SEC)
 
-/* How long a watch may take to bring once more what the one before it has brought last. Nothing but that keeps
- * it waiting: it is the server's first line. */
+/* How long a watch may take to bring once more what the one before it has brought last. Nothing but that
+ * keeps it waiting: it is the server's first line. */
 #define AGAIN_TIMEOUT (5 * KEV_NS_PER_SEC)
 
 /* Seconds without a byte that a list is given once there is something to show. */
@@ -556,9 +556,9 @@ static int start_list(struct kev_watcher *w, const struct kev_reflector_action *
 	return r;
 }
 
-/* Where a watch begins. A server that ended the one before may have been replaced by one with another history,
- * which takes our resourceVersion all the same: so its last line is to come again. Pods and namespaces have
- * bookmarks, which do not come again. */
+/* Where a watch begins. A server that ended the one before may have been replaced by one with another
+ * history, which takes our resourceVersion all the same: so its last line is to come again. Pods and
+ * namespaces have bookmarks, which do not come again. */
 static int append_start(struct kev_watcher *w, struct kev_buf *path, struct kev_str resource_version)
 {
 	if (w->listed || w->config.kind != KEV_SCOPE_EVENTS)

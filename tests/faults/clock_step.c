@@ -1,5 +1,6 @@
-/* Preloaded into a daemon: its wall clock is ahead of the machine's by as many seconds as the file KEVFS_CLOCK_STEP holds (an int64_t),
- * which a test may change at any time. The monotonic clock goes on as it does. */
+/* Preloaded into a daemon: its wall clock is ahead of the machine's by as many seconds as the file
+ * KEVFS_CLOCK_STEP holds (an int64_t), which a test may change at any time. The monotonic clock goes on as it
+ * does. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

@@ -18,7 +18,7 @@
 struct kev_heard {
 	struct kev_heard_connection {
 		long port;
-		uint64_t number; /**< counts up: what was made later has a larger one; 0: no connection */
+		uint64_t number;     /**< counts up: what was made later has a larger one; 0: no connection */
 		int64_t since, last; /**< monotonic ns: of its first answer, of the last byte */
 	} connections[KEV_HEARD_MAX];
 	uint64_t newest; /**< the number of the newest; 0: there was none yet */

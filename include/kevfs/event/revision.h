@@ -22,8 +22,8 @@ int64_t kev_revision_ns(struct kev_str resource_version);
 bool kev_revision_goes_back(struct kev_str from, struct kev_str to);
 
 /** Append the number before a resourceVersion: a watch from there begins with what has that one. @return 0;
- * -EINVAL (it is no decimal number, or 1: from 0 on means something else; nothing is appended), or the buffer's
- * error */
+ * -EINVAL (it is no decimal number, or 1: from 0 on means something else; nothing is appended), or the
+ * buffer's error */
 int kev_revision_append_before(struct kev_str resource_version, struct kev_buf *out);
 
 #endif

@@ -5,8 +5,8 @@
 
 /** Why one waits before the next try. */
 enum kev_backoff_cause {
-	KEV_BACKOFF_OVERLOAD,    /**< the server answers that it cannot (429, 5xx): waits grow to 30 s */
-	KEV_BACKOFF_REFUSED,     /**< it knows no credential of ours, or not what we want: waits grow to 8 s */
+	KEV_BACKOFF_OVERLOAD, /**< the server answers that it cannot (429, 5xx): waits grow to 30 s */
+	KEV_BACKOFF_REFUSED,  /**< it knows no credential of ours, or not what we want: waits grow to 8 s */
 	KEV_BACKOFF_UNREACHABLE, /**< no server answers: waits grow to 4 s, so that its return is soon seen */
 };
 

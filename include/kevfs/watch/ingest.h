@@ -31,7 +31,7 @@ int kev_ingest_item(struct kev_ingest *ingest, struct kev_str item) KEV_MUST_USE
 /** What a watch line said. The strings are borrowed until the next line. */
 struct kev_ingest_line {
 	enum kev_envelope_type type;
-	bool change; /**< it says of an object that it is otherwise, or gone */
+	bool change;                     /**< it says of an object that it is otherwise, or gone */
 	struct kev_str resource_version; /**< of its object; empty where it has none */
 	struct kev_str object;           /**< its raw text: of an ERROR a Status */
 	bool initial_end;                /**< the bookmark behind the list that the watch begins with */
@@ -60,8 +60,8 @@ void kev_ingest_begin(struct kev_ingest *ingest);
  * Append the resourceVersion from which a watch brings once more what came last: its last line, or the newest
  * Event of the list. Behind that nothing but deletions can have come. A server with another history does not
  * bring it, whatever resourceVersions it has come to; nothing that a server says of itself tells that.
- * @return 0; -EINVAL (there is none, or its resourceVersion is no number; nothing is appended), or the buffer's
- * error
+ * @return 0; -EINVAL (there is none, or its resourceVersion is no number; nothing is appended), or the
+ * buffer's error
  */
 int kev_ingest_append_start(const struct kev_ingest *ingest, struct kev_buf *out);
 

@@ -34,8 +34,8 @@ struct kev_watcher_config {
 	uint32_t (*random)(void *context);
 	/** The first list is complete, or the server does not permit what is optional (pods, namespaces). */
 	void (*settled)(void *context, struct kev_watcher *watcher);
-	/** The server has, or may have, another history than before: what others know of it is to be listed anew,
-	 * too. Of events; may be NULL. */
+	/** The server has, or may have, another history than before: what others know of it is to be listed
+	 * anew, too. Of events; may be NULL. */
 	void (*moved)(void *context, struct kev_watcher *watcher);
 	/** The first list has failed for good. */
 	void (*failed)(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why);

@@ -333,8 +333,7 @@ static void test_start_connections_are_told_apart(void **state)
 	assert_int_equal(other.connection, 2);
 	assert_int_equal(kev_http_newest(client->http), 2);
 	assert_true(kev_http_heard(client->http, answer.transfer) < before + KEV_NS_PER_SEC);
-	assert_int_equal(
-		kev_http_quiet_since(client->http), kev_http_heard(client->http, answer.transfer));
+	assert_int_equal(kev_http_quiet_since(client->http), kev_http_heard(client->http, answer.transfer));
 }
 
 static int64_t elapsed_ms(int64_t since)

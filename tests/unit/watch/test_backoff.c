@@ -25,8 +25,8 @@ static void test_next_doubles_to_cap(void **state)
 			overload[i] * MS);
 	kev_backoff_init(&backoff);
 	for (size_t i = 0; i < KEV_ARRAY_LEN(refused); i++)
-		assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_REFUSED, now, -1, SHORTEST),
-			refused[i] * MS);
+		assert_int_equal(
+			kev_backoff_next(&backoff, KEV_BACKOFF_REFUSED, now, -1, SHORTEST), refused[i] * MS);
 	kev_backoff_init(&backoff);
 	for (size_t i = 0; i < KEV_ARRAY_LEN(unreachable); i++)
 		assert_int_equal(kev_backoff_next(&backoff, KEV_BACKOFF_UNREACHABLE, now, -1, SHORTEST),

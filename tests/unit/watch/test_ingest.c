@@ -167,7 +167,8 @@ static void test_line_gives_the_object_of_an_error(void **state)
 	assert_str_equal(out.object, KEV_STR("{\"code\": 410}"));
 }
 
-static int line_at(struct kev_ingest *ingest, enum kev_ingest_place place, const char *type, const char *object)
+static int line_at(
+	struct kev_ingest *ingest, enum kev_ingest_place place, const char *type, const char *object)
 {
 	struct kev_ingest_line out = {.type = KEV_ENVELOPE_UNKNOWN};
 	char text[1200];
@@ -236,8 +237,7 @@ static void test_line_again(void **state)
 	/* What is no change says nothing. */
 	assert_int_equal(line_at(world->events, KEV_INGEST_AGAIN, "BOOKMARK", "{}"), 0);
 	assert_int_equal(line_at(world->events, KEV_INGEST_AGAIN, "ERROR", "{}"), 0);
-	assert_int_equal(
-		line_at(world->events, KEV_INGEST_AGAIN, "ADDED", sample_event("a", "7", "Pod")), 0);
+	assert_int_equal(line_at(world->events, KEV_INGEST_AGAIN, "ADDED", sample_event("a", "7", "Pod")), 0);
 	assert_string_equal(sample_changes(&world->sample), "");
 	line(world->events, "DELETED", sample_event("a", "9", "Pod"));
 	assert_int_equal(
@@ -289,7 +289,8 @@ static void test_line_broken_is_an_error(void **state)
 		struct kev_error error = {""};
 
 		assert_int_equal(
-			kev_ingest_line(world->events, kev_str_c(bad[i]), KEV_INGEST_LIVE, &out, &error), -EINVAL);
+			kev_ingest_line(world->events, kev_str_c(bad[i]), KEV_INGEST_LIVE, &out, &error),
+			-EINVAL);
 		assert_int_equal(out.type, KEV_ENVELOPE_BOOKMARK);
 		assert_string_not_equal(error.text, "");
 	}

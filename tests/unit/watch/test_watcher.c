@@ -662,8 +662,8 @@ static void test_watch_without_any_line_lists_anew(void **state)
 	}
 }
 
-/* Between the list and its watch, the server may change, too. Where every request has a connection of its own,
- * that says nothing. */
+/* Between the list and its watch, the server may change, too. Where every request has a connection of its
+ * own, that says nothing. */
 static void test_watch_on_a_newer_connection_than_the_list(void **state)
 {
 	struct world *world = *state;
