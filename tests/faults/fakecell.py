@@ -1,10 +1,10 @@
 """A cell on the fake server: one daemon with a client certificate on HTTP/2, one with a token on HTTP/1.1."""
 import os
+import shutil
 import urllib.parse
 
-import servers
 from cell import Cell, Daemon
-from servers import Fake, wait_for
+from servers import Fake, build_fake
 
 KUBECONFIG = """apiVersion: v1
 kind: Config
@@ -19,7 +19,8 @@ class FakeCell(Cell):
     def __init__(self, session, seed, name, both=True, **more):
         super().__init__(session, seed, name, **more)
         self.directory = str(session.new_directory("fake"))
-        self.server = Fake(self.directory)
+        self.program = shutil.copy(build_fake(), session.directory)
+        self.server = Fake(self.directory, program=self.program)
         self.stack.callback(lambda: self.server.close())
         self.both = both
         self.notes = []
@@ -58,6 +59,5 @@ class FakeCell(Cell):
         self.server.process.wait()
         self.server.close()
         arguments = [a for pair in zip(("-listen", "-listen1", "-plain", "-control"), ports) for a in pair]
-        self.server = Fake(self.directory, *arguments)
+        self.server = Fake(self.directory, *arguments, program=self.program)
         self.oracle_config()
-        assert wait_for(lambda: servers.run("true").returncode == 0)

@@ -58,10 +58,11 @@ def build_fake():
         if r.returncode == 77:
             raise Unavailable(said.strip())
         assert r.returncode == 0, f"tests/fake does not build:\n{said}"
-        for old in out.parent.iterdir():
-            if old != part:
-                old.unlink(missing_ok=True)
         part.rename(out)
+        for old in out.parent.iterdir():  # another checkout's may be in use
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - old.stat().st_mtime > 86400:
+                    old.unlink()
     return out
 
 
@@ -205,11 +206,11 @@ class Fake(Server):
     """A process of tests/fake. It ends with this one, whatever happens: its standard input is a pipe from here."""
     name = "fake"
 
-    def __init__(self, directory, *arguments):
+    def __init__(self, directory, *arguments, program=None):
         super().__init__()
         self.directory = str(directory)
         os.makedirs(self.directory, exist_ok=True)
-        self.process = subprocess.Popen([build_fake(), "-stdin", "-dir", self.directory, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([program or build_fake(), "-stdin", "-dir", self.directory, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         said = dict(self.process.stdout.readline().decode().strip().split("=", 1) for _ in range(4))
         self.url, self.url1, self.plain, self.control = said["server"], said["server1"], said["plain"], said["control"]
         self.kubeconfig, self.ca, self.cert, self.key = (f"{self.directory}/{f}" for f in ("kubeconfig", "ca.crt", "client.crt", "client.key"))
