@@ -285,9 +285,9 @@ static void test_feed_oversized_item(void **state)
 	(void)state;
 	kev_buf_init(&text, 64U << 20);
 	kev_buf_append_c(&text, "{\"items\":[{},");
-	append_item(&text, KEV_JSON_TEXT_MAX);
+	append_item(&text, KEV_ITEMS_ITEM_MAX);
 	kev_buf_append_c(&text, ",");
-	append_item(&text, KEV_JSON_TEXT_MAX + 1);
+	append_item(&text, KEV_ITEMS_ITEM_MAX + 1);
 	kev_buf_append_c(&text, ",{\"a\":1}]}");
 	for (size_t i = 0; i < KEV_ARRAY_LEN(sizes); i++) {
 		size_t bytes = 0, size = sizes[i] < text.len ? sizes[i] : text.len;
@@ -296,7 +296,7 @@ static void test_feed_oversized_item(void **state)
 		assert_int_equal(feed(items, kev_buf_str(&text), size, NULL), 0);
 		assert_int_equal(kev_items_count(items), 3);
 		assert_int_equal(kev_items_oversized(items), 1);
-		assert_int_equal(bytes, 2 + KEV_JSON_TEXT_MAX + 7);
+		assert_int_equal(bytes, 2 + KEV_ITEMS_ITEM_MAX + 7);
 		kev_items_destroy(items);
 	}
 	kev_buf_fini(&text);
