@@ -19,7 +19,7 @@ class FakeCell(Cell):
     def __init__(self, session, seed, name, both=True, **more):
         super().__init__(session, seed, name, **more)
         self.directory = str(session.new_directory("fake"))
-        self.program = shutil.copy(build_fake(), session.directory)
+        self.program = shutil.copy(build_fake(), session.new_directory("program"))
         self.server = Fake(self.directory, program=self.program)
         self.stack.callback(lambda: self.server.close())
         self.both = both
