@@ -6,6 +6,7 @@
 
 #include "kevfs/base/buf.h"
 #include "kevfs/cluster/file.h"
+#include "kevfs/cluster/impersonation.h"
 #include "kevfs/cluster/pem.h"
 #include "kevfs/cluster/url.h"
 
@@ -40,6 +41,7 @@ void kev_cluster_config_destroy(struct kev_cluster_config *config)
 	wipe(config->token_file);
 	wipe(config->username);
 	wipe(config->password);
+	kev_impersonation_free(config->impersonate);
 	free(config);
 }
 

@@ -7,6 +7,7 @@
 
 #include "kevfs/base/buf.h"
 #include "kevfs/cluster/file.h"
+#include "kevfs/cluster/impersonation.h"
 #include "kevfs/cluster/pem.h"
 #include "kevfs/cluster/url.h"
 
@@ -156,11 +157,7 @@ static int refuse_unsupported(
 		((config->cert_file || config->cert_data) && (config->key_file || config->key_data));
 	const char *wrong = NULL;
 
-	/* Never ignored: the server would take us for somebody else. */
-	if (user->impersonate)
-		wrong = "impersonation (as, as-uid, as-groups, as-user-extra) is not supported by this "
-			"version yet";
-	else if (user->auth_provider)
+	if (user->auth_provider)
 		wrong = "auth-provider is not supported: let an exec plugin (exec) log in instead";
 	else if (user->exec && !without_exec)
 		wrong = "exec plugins (exec) are not supported by this version yet";
@@ -182,6 +179,8 @@ static int fill_user(
 	if (r)
 		return r;
 	r = fill_secrets(part, &user, config, error);
+	if (!r)
+		r = kev_impersonation_headers(part->file, &user, &config->impersonate, error);
 	if (!r)
 		r = refuse_unsupported(&user, config, error);
 	return at(part, "user", r, error);

@@ -459,22 +459,21 @@ int kev_document_charge(struct kev_document *document, size_t bytes, struct kev_
 	return 0;
 }
 
-struct pick {
+struct walk {
 	struct kev_document *document;
-	const char *const *names;
-	const struct kev_document_node **values;
-	size_t count;
+	kev_document_pair_fn *pair;
+	void *context;
 	struct kev_error *error;
 };
 
-static int pick_from(struct pick *pick, const struct kev_document_node *mapping, int depth);
+static int walk_pairs(const struct walk *walk, const struct kev_document_node *mapping, int depth);
 
-static int pick_merged(struct pick *pick, const struct kev_document_node *value, int depth)
+static int walk_merged(const struct walk *walk, const struct kev_document_node *value, int depth)
 {
 	const struct kev_document_node *source = follow(value);
 
 	if (source->form == FORM_MAPPING)
-		return pick_from(pick, source, depth + 1);
+		return walk_pairs(walk, source, depth + 1);
 	if (value->form != FORM_SEQUENCE)
 		goto broken;
 	/* Of several, the earlier takes precedence. */
@@ -483,36 +482,59 @@ static int pick_merged(struct pick *pick, const struct kev_document_node *value,
 
 		if (follow(item)->form != FORM_MAPPING)
 			goto broken;
-		r = pick_from(pick, follow(item), depth + 1);
+		r = walk_pairs(walk, follow(item), depth + 1);
 		if (r)
 			return r;
 	}
 	return 0;
 broken:
-	kev_error_set(pick->error, "a merge key (<<) takes a mapping or a list of mappings");
+	kev_error_set(walk->error, "a merge key (<<) takes a mapping or a list of mappings");
 	return -EINVAL;
 }
 
-static int pick_from(struct pick *pick, const struct kev_document_node *mapping, int depth)
+static int walk_pairs(const struct walk *walk, const struct kev_document_node *mapping, int depth)
 {
 	if (depth > MERGES_MAX) {
-		kev_error_set(pick->error, "merge keys lead through more than %d mappings", MERGES_MAX);
+		kev_error_set(walk->error, "merge keys lead through more than %d mappings", MERGES_MAX);
 		return -EINVAL;
 	}
 	for (const struct kev_document_node *key = mapping->first, *value; key; key = value->next) {
-		int r = kev_document_charge(pick->document, WORK_PAIR, pick->error);
+		int r = kev_document_charge(walk->document, WORK_PAIR, walk->error);
 
 		value = key->next;
 		if (!value)
 			break; /* a mapping that was never ended */
-		if (!r && key->merge)
-			r = pick_merged(pick, value, depth);
+		if (!r)
+			r = key->merge ? walk_merged(walk, value, depth)
+				       : walk->pair(walk->context, key, value);
 		if (r)
 			return r;
-		for (size_t i = 0; i < pick->count && !key->merge; i++) {
-			if (kev_str_eq(kev_document_text(key), kev_str_c(pick->names[i])))
-				pick->values[i] = value;
-		}
+	}
+	return 0;
+}
+
+int kev_document_pairs(struct kev_document *document, const struct kev_document_node *mapping,
+	kev_document_pair_fn *pair, void *context, struct kev_error *error)
+{
+	const struct walk walk = {document, pair, context, error};
+
+	return walk_pairs(&walk, follow(mapping), 0);
+}
+
+struct pick {
+	const char *const *names;
+	const struct kev_document_node **values;
+	size_t count;
+};
+
+static int pick_pair(
+	void *context, const struct kev_document_node *key, const struct kev_document_node *value)
+{
+	const struct pick *pick = context;
+
+	for (size_t i = 0; i < pick->count; i++) {
+		if (kev_str_eq(kev_document_text(key), kev_str_c(pick->names[i])))
+			pick->values[i] = value;
 	}
 	return 0;
 }
@@ -522,12 +544,12 @@ int kev_document_pick(struct kev_document *document, const struct kev_document_n
 	struct kev_error *error)
 {
 	const struct kev_document_node *found[KEV_DOCUMENT_PICK_MAX] = {NULL};
-	struct pick pick = {document, names, found, count, error};
+	struct pick pick = {names, found, count};
 	int r;
 
 	if (count > KEV_DOCUMENT_PICK_MAX)
 		return -EINVAL;
-	r = pick_from(&pick, follow(mapping), 0);
+	r = kev_document_pairs(document, mapping, pick_pair, &pick, error);
 	for (size_t i = 0; i < count && !r; i++)
 		values[i] = found[i];
 	return r;

@@ -310,6 +310,34 @@ static int add_named_header(struct kev_http_transfer *transfer, const char *name
 	return r;
 }
 
+/* A line "Name: value". One without a value is taken by curl as an order to leave the header out, unless it
+ * ends in a semicolon. */
+static int add_line(struct kev_http_transfer *transfer, const char *line)
+{
+	size_t len = strlen(line);
+	struct kev_buf text;
+	int r;
+
+	if (len < 2 || strcmp(line + len - 2, ": ") != 0)
+		return add_header(transfer, line);
+	kev_buf_init(&text, HEADER_MAX);
+	kev_buf_append(&text, line, len - 2);
+	kev_buf_append_char(&text, ';');
+	r = text.error || !kev_buf_cstr(&text) ? -ENOMEM : add_header(transfer, text.data);
+	kev_buf_fini(&text);
+	return r;
+}
+
+/* Whom we act as. */
+static int add_impersonation(struct kev_http_transfer *transfer)
+{
+	int r = 0;
+
+	for (char **line = transfer->http->config->impersonate; line && *line && !r; line++)
+		r = add_line(transfer, *line);
+	return r;
+}
+
 /* That there is no credential now is this transfer's misfortune, which its done tells. */
 static int add_credential(struct kev_http_transfer *transfer)
 {
@@ -337,6 +365,8 @@ static int add_headers(struct kev_http_transfer *transfer, const struct kev_http
 		r = add_named_header(transfer, "If-None-Match", request->if_none_match);
 	if (r == 0 && request->post)
 		r = add_header(transfer, "Content-Type: application/json");
+	if (r == 0)
+		r = add_impersonation(transfer);
 	return r ? r : add_credential(transfer);
 }
 

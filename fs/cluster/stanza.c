@@ -1,19 +1,19 @@
 #include "kevfs/cluster/stanza.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kevfs/cluster/pem.h"
 
 enum field_type {
-	FIELD_TEXT,         /* struct kev_str */
-	FIELD_DATA,         /* struct kev_str, valid base64 */
-	FIELD_FLAG,         /* bool */
-	FIELD_ANY_TEXT,     /* bool: there is text */
-	FIELD_ANY_SEQUENCE, /* bool: there is an item */
-	FIELD_ANY_MAPPING,  /* bool: there is a pair */
-	FIELD_MAPPING,      /* const struct kev_document_node *: there is one, empty or not */
+	FIELD_TEXT,       /* struct kev_str */
+	FIELD_DATA,       /* struct kev_str, valid base64 */
+	FIELD_FLAG,       /* bool */
+	FIELD_MAPPING,    /* const struct kev_document_node *: there is one, empty or not */
+	FIELD_TEXTS,      /* the same of a list whose items are text */
+	FIELD_TEXT_LISTS, /* the same of a mapping whose values are lists of text */
 };
 
 struct field {
@@ -48,10 +48,10 @@ static const struct field user_fields[] = {
 	FIELD(kev_stanza_user, password, "password", TEXT),
 	FIELD(kev_stanza_user, exec, "exec", MAPPING),
 	FIELD(kev_stanza_user, auth_provider, "auth-provider", MAPPING),
-	FIELD(kev_stanza_user, impersonate, "as", ANY_TEXT),
-	FIELD(kev_stanza_user, impersonate, "as-uid", ANY_TEXT),
-	FIELD(kev_stanza_user, impersonate, "as-groups", ANY_SEQUENCE),
-	FIELD(kev_stanza_user, impersonate, "as-user-extra", ANY_MAPPING),
+	FIELD(kev_stanza_user, as, "as", TEXT),
+	FIELD(kev_stanza_user, as_uid, "as-uid", TEXT),
+	FIELD(kev_stanza_user, as_groups, "as-groups", TEXTS),
+	FIELD(kev_stanza_user, as_user_extra, "as-user-extra", TEXT_LISTS),
 };
 
 static const struct field context_fields[] = {
@@ -103,31 +103,80 @@ static enum kev_document_type type_of(enum field_type type)
 	switch (type) {
 	case FIELD_FLAG:
 		return KEV_DOCUMENT_FLAG;
-	case FIELD_ANY_SEQUENCE:
+	case FIELD_TEXTS:
 		return KEV_DOCUMENT_SEQUENCE;
-	case FIELD_ANY_MAPPING:
 	case FIELD_MAPPING:
+	case FIELD_TEXT_LISTS:
 		return KEV_DOCUMENT_MAPPING;
 	case FIELD_TEXT:
 	case FIELD_DATA:
-	case FIELD_ANY_TEXT:
 		break;
 	}
 	return KEV_DOCUMENT_TEXT;
 }
 
 /* The type only, never the value: it may be a secret. */
-static int check_type(
-	const struct field *field, const struct kev_document_node *value, struct kev_error *error)
+static int check_type(const char *what, enum kev_document_type want, const struct kev_document_node *value,
+	struct kev_error *error)
 {
-	enum kev_document_type want = type_of(field->type), is = kev_document_type(value);
+	enum kev_document_type is = kev_document_type(value);
 	bool quotes = want == KEV_DOCUMENT_TEXT && (is == KEV_DOCUMENT_FLAG || is == KEV_DOCUMENT_NUMBER);
 
 	if (is == want)
 		return 0;
-	kev_error_set(error, "%s must be %s, not %s%s", field->name, describe(want), describe(is),
+	kev_error_set(error, "%s must be %s, not %s%s", what, describe(want), describe(is),
 		quotes ? ": write it in quotes" : "");
 	return -EINVAL;
+}
+
+/* A null in a list is empty text, as for client-go. */
+static int check_texts(struct kev_document *document, const char *what,
+	const struct kev_document_node *sequence, struct kev_error *error)
+{
+	const struct kev_document_node *item;
+	int r = 0;
+
+	for (item = kev_document_first(sequence); item && !r; item = kev_document_next(item)) {
+		r = kev_document_charge(document, 1, error);
+		if (!r && kev_document_type(item) != KEV_DOCUMENT_NULL)
+			r = check_type(what, KEV_DOCUMENT_TEXT, item, error);
+	}
+	return r;
+}
+
+struct text_lists {
+	struct kev_document *document;
+	const char *name;
+	struct kev_error *error;
+};
+
+static int check_text_list(
+	void *context, const struct kev_document_node *key, const struct kev_document_node *value)
+{
+	const struct text_lists *lists = context;
+	int r = check_type(lists->name, KEV_DOCUMENT_TEXT, key, lists->error);
+
+	if (r || kev_document_type(value) == KEV_DOCUMENT_NULL)
+		return r;
+	r = check_type(lists->name, KEV_DOCUMENT_SEQUENCE, value, lists->error);
+	return r ? r : check_texts(lists->document, lists->name, value, lists->error);
+}
+
+/* What is inside a value of the right type. */
+static int check_inside(struct kev_document *document, const struct field *field,
+	const struct kev_document_node *value, struct kev_error *error)
+{
+	char what[64];
+	struct text_lists lists = {document, what, error};
+
+	if (field->type == FIELD_TEXTS) {
+		(void)snprintf(what, sizeof(what), "an item of %s", field->name);
+		return check_texts(document, what, value, error);
+	}
+	if (field->type != FIELD_TEXT_LISTS)
+		return 0;
+	(void)snprintf(what, sizeof(what), "what %s holds", field->name);
+	return kev_document_pairs(document, value, check_text_list, &lists, error);
 }
 
 static int check_base64(struct kev_document *document, const struct field *field, struct kev_str text,
@@ -157,9 +206,11 @@ static int read_field(struct kev_document *document, const struct field *field,
 
 	if (kev_document_type(value) == KEV_DOCUMENT_NULL)
 		return 0;
-	r = check_type(field, value, error);
+	r = check_type(field->name, type_of(field->type), value, error);
 	if (!r && field->type == FIELD_DATA)
 		r = check_base64(document, field, kev_document_text(value), error);
+	if (!r)
+		r = check_inside(document, field, value, error);
 	if (r)
 		return r;
 	switch (field->type) {
@@ -170,14 +221,9 @@ static int read_field(struct kev_document *document, const struct field *field,
 	case FIELD_FLAG:
 		*(bool *)member = kev_document_flag(value);
 		break;
-	case FIELD_ANY_TEXT:
-		*(bool *)member |= kev_document_text(value).len > 0;
-		break;
-	case FIELD_ANY_SEQUENCE:
-	case FIELD_ANY_MAPPING:
-		*(bool *)member |= kev_document_first(value) != NULL;
-		break;
 	case FIELD_MAPPING:
+	case FIELD_TEXTS:
+	case FIELD_TEXT_LISTS:
 		*(const struct kev_document_node **)member = value;
 		break;
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type entry struct {
 	accept   string
 	encoding string
 	user     string
+	as       object // Impersonate-* headers
 	about    subject
 	fault    int
 	status   atomic.Int64
@@ -30,7 +32,7 @@ type entry struct {
 func (e *entry) json() object {
 	return object{
 		"start": float64(e.start.UnixNano()) / 1e9, "conn": e.conn, "method": e.method, "url": e.url, "proto": e.proto, "agent": e.agent, "accept": e.accept,
-		"acceptEncoding": e.encoding, "user": e.user, "verb": e.about.verb, "resource": e.about.resource, "namespace": e.about.namespace, "page": e.about.page,
+		"acceptEncoding": e.encoding, "user": e.user, "as": e.as, "verb": e.about.verb, "resource": e.about.resource, "namespace": e.about.namespace, "page": e.about.page,
 		"fault": e.fault, "status": e.status.Load(), "bytes": e.bytes.Load(), "ended": e.ended.Load(), "sentRV": e.sentRV.Load(), "sentAt": e.sentAt.Load(),
 	}
 }
@@ -99,8 +101,14 @@ func (rec *record) stats() object {
 
 func newEntry(r *http.Request, about subject, user string) *entry {
 	conn, _ := r.Context().Value(connID{}).(int64)
+	as := object{}
+	for name, values := range r.Header {
+		if strings.HasPrefix(name, "Impersonate-") {
+			as[name] = values
+		}
+	}
 	return &entry{start: time.Now(), conn: conn, method: r.Method, url: r.URL.String(), proto: r.Proto, agent: r.UserAgent(), accept: r.Header.Get("Accept"),
-		encoding: r.Header.Get("Accept-Encoding"), user: user, about: about}
+		encoding: r.Header.Get("Accept-Encoding"), user: user, as: as, about: about}
 }
 
 type connID struct{}

@@ -36,6 +36,7 @@ struct kev_cluster_config {
 	char *token;                 /**< bearer token */
 	char *token_file;            /**< read again as it rotates; wins over token while it is readable */
 	char *username, *password;   /**< basic authentication */
+	char **impersonate; /**< header lines that say whom we act as, NULL-terminated; sent over http, too */
 };
 
 /** @return new and empty, or NULL on ENOMEM */

@@ -76,14 +76,26 @@ const struct kev_document_node *kev_document_first(const struct kev_document_nod
 /** The item behind this one, or NULL. */
 const struct kev_document_node *kev_document_next(const struct kev_document_node *item);
 
+/** A pair of a mapping. Not 0: enough, which kev_document_pairs() returns. */
+typedef int kev_document_pair_fn(
+	void *context, const struct kev_document_node *key, const struct kev_document_node *value);
+
+/**
+ * Tell the pairs of a mapping. Merge keys ("<<") count as kubectl's parser counts them: where they stand, so
+ * that they override what stands above; so a key can come more than once, and the last one counts.
+ * @return 0, what pair returned, or -EINVAL with the error set: the work is over the bound, or a merge key
+ * holds no mapping
+ */
+int kev_document_pairs(struct kev_document *document, const struct kev_document_node *mapping,
+	kev_document_pair_fn *pair, void *context, struct kev_error *error) KEV_MUST_USE;
+
 /** The most names that one kev_document_pick() takes. */
 #define KEV_DOCUMENT_PICK_MAX 24
 
 /**
- * Find the values of count keys of a mapping in one pass. Merge keys ("<<") count as kubectl's parser counts
- * them: where they stand, so that they override what stands above.
+ * Find the values of count keys of a mapping in one pass.
  * @param values  set to the value of each name, or NULL where there is none; untouched on error
- * @return 0, or -EINVAL with the error set: the work is over the bound, or a merge key holds no mapping
+ * @return 0, or -EINVAL as kev_document_pairs()
  */
 int kev_document_pick(struct kev_document *document, const struct kev_document_node *mapping,
 	const char *const names[], size_t count, const struct kev_document_node *values[],

@@ -17,8 +17,8 @@ void kev_environment_read(struct kev_environment *environment);
 
 /**
  * The config of a kubeconfig context, merged and checked as client-go does. Every file that is read is
- * checked whole: syntax, types, base64, names that stand twice. Exec plugins, auth-provider and impersonation
- * are refused by name (an exec plugin is ignored where the user has another credential, as for kubectl).
+ * checked whole: syntax, types, base64, names that stand twice. Exec plugins and auth-provider are refused by
+ * name (an exec plugin is ignored where the user has another credential, as for kubectl).
  * Source: client-go tools/clientcmd (loader.go, validation.go, client_config.go) v0.36.
  * @param path     the only file to read (-o kubeconfig=, must exist), or NULL for the environment's
  * @param context  NULL for the current context; where path is NULL and no file has a context that means the

@@ -49,7 +49,9 @@ struct kev_stanza_user {
 	struct kev_str token, token_file;
 	struct kev_str username, password;
 	const struct kev_document_node *exec, *auth_provider; /**< mappings, or NULL */
-	bool impersonate; /**< any of as, as-uid, as-groups, as-user-extra */
+	struct kev_str as, as_uid;
+	const struct kev_document_node *as_groups;     /**< a list of text, or NULL */
+	const struct kev_document_node *as_user_extra; /**< a mapping of lists of text, or NULL */
 };
 
 struct kev_stanza_context {

@@ -106,10 +106,8 @@ static void test_config_refused(void **state)
 		"socks5");
 	assert_fails("server h certificate-authority-data AAAA", "",
 		"PATH:2: cluster \"c\": certificate-authority-data is not PEM: it holds a NUL");
-	assert_fails("server h", "as root",
-		"PATH:3: user \"u\": impersonation (as, as-uid, as-groups, as-user-extra) is not supported "
-		"by "
-		"this version yet");
+	assert_fails("server h", "as-groups [ root ]",
+		"PATH:3: user \"u\": as-uid, as-groups and as-user-extra need a user to act as (as)");
 	assert_fails("server h", "token t auth-provider { }",
 		"PATH:3: user \"u\": auth-provider is not supported: let an exec plugin (exec) log in "
 		"instead");

@@ -68,6 +68,23 @@ static void test_start_sends_what_was_asked(void **state)
 	assert_int_equal(answer.retry_after, -1);
 }
 
+/* They are no secret, and who is asked must know whom we act as: over plain http, too. */
+static void test_start_sends_impersonation(void **state)
+{
+	struct client *client = *state;
+	struct answer answer = {.heads = 0};
+	char user[] = "Impersonate-User: bob",
+	     empty[] = "Impersonate-Group: ", group[] = "Impersonate-Group: dev";
+	char *headers[] = {user, empty, group, NULL};
+
+	client->config.impersonate = headers;
+	client_open(client, handle_echo);
+	client_fetch(client, &answer, "/");
+	assert_non_null(
+		strstr(answer.body, "\r\nImpersonate-User: bob\r\nImpersonate-Group:\r\nImpersonate-Group: "
+				    "dev\r\n"));
+}
+
 static void test_start_behind_prefix(void **state)
 {
 	struct client *client = *state;
@@ -400,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_start_whole_answer),
 		TEST(test_start_sends_what_was_asked),
+		TEST(test_start_sends_impersonation),
 		TEST(test_start_behind_prefix),
 		TEST(test_start_chunked_with_hints_and_trailers),
 		TEST(test_start_without_body),

@@ -137,6 +137,8 @@ static void print_config(struct kev_buf *out, const struct kev_cluster_config *c
 	print(out, "token_file", config->token_file);
 	print(out, "username", config->username);
 	print(out, "password", config->password);
+	for (char **header = config->impersonate; header && *header; header++)
+		print(out, "impersonate", *header);
 	print(out, "withheld", kev_cluster_config_withholds_credential(config) ? "true" : NULL);
 }
 

@@ -145,7 +145,7 @@ static void test_read_cluster(void **state)
 
 static void test_read_user(void **state)
 {
-	struct kev_stanza_user user = {.impersonate = false};
+	struct kev_stanza_user user = {.exec = NULL};
 	struct kev_document *document;
 	struct kev_stanza_file file;
 
@@ -167,39 +167,35 @@ static void test_read_user(void **state)
 	assert_str_equal(user.password, KEV_STR("p"));
 	assert_non_null(user.exec);
 	assert_non_null(user.auth_provider);
-	assert_false(user.impersonate);
+	assert_null(user.as_groups);
 	kev_stanza_file_fini(&file);
 	kev_document_destroy(document);
 }
 
-/* Every one of the four counts, and an empty one is none. */
 static void test_read_user_impersonation(void **state)
 {
-	static const struct {
-		const char *notation;
-		bool impersonate;
-	} cases[] = {
-		{"{ users [ { user { as ~ as-uid ~ as-groups ~ as-user-extra ~ } } ] }", false},
-		{"{ users [ { user { as-groups [ ] as-user-extra { } } } ] }", false},
-		{"{ users [ { user { as a } } ] }", true},
-		{"{ users [ { user { as a as-uid ~ as-groups [ ] as-user-extra { } } } ] }", true},
-		{"{ users [ { user { as-uid a } } ] }", true},
-		{"{ users [ { user { as-groups [ a ] } } ] }", true},
-		{"{ users [ { user { as-user-extra { a [ b ] } } } ] }", true},
-	};
+	struct kev_stanza_user user = {.exec = NULL};
+	struct kev_document *document;
+	struct kev_stanza_file file;
 
 	(void)state;
-	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
-		struct kev_stanza_user user = {.impersonate = !cases[i].impersonate};
-		struct kev_document *document;
-		struct kev_stanza_file file;
-
-		assert_int_equal(read_file(cases[i].notation, &document, &file, NULL), 0);
-		assert_int_equal(kev_stanza_read_user(&file, &file.users.items[0], &user, NULL), 0);
-		assert_int_equal(user.impersonate, cases[i].impersonate);
-		kev_stanza_file_fini(&file);
-		kev_document_destroy(document);
-	}
+	assert_int_equal(
+		read_file("{ users [ { name u user { as a as-uid b as-groups [ c ~ ] as-user-extra { d [ "
+			  "e ] f ~ } } } { name v user { as ~ as-uid ~ as-groups ~ as-user-extra ~ } } ] "
+			  "}",
+			&document, &file, NULL),
+		0);
+	assert_int_equal(kev_stanza_read_user(&file, &file.users.items[0], &user, NULL), 0);
+	assert_str_equal(user.as, KEV_STR("a"));
+	assert_str_equal(user.as_uid, KEV_STR("b"));
+	assert_str_equal(kev_document_text(kev_document_first(user.as_groups)), KEV_STR("c"));
+	assert_str_equal(kev_document_text(kev_document_first(user.as_user_extra)), KEV_STR("d"));
+	assert_int_equal(kev_stanza_read_user(&file, &file.users.items[1], &user, NULL), 0);
+	assert_int_equal(user.as.len + user.as_uid.len, 0);
+	assert_null(user.as_groups);
+	assert_null(user.as_user_extra);
+	kev_stanza_file_fini(&file);
+	kev_document_destroy(document);
 }
 
 static void test_read_context(void **state)
