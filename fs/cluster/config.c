@@ -8,6 +8,7 @@
 #include "kevfs/cluster/file.h"
 #include "kevfs/cluster/impersonation.h"
 #include "kevfs/cluster/pem.h"
+#include "kevfs/cluster/plugin_config.h"
 #include "kevfs/cluster/url.h"
 
 struct kev_cluster_config *kev_cluster_config_create(void)
@@ -41,6 +42,7 @@ void kev_cluster_config_destroy(struct kev_cluster_config *config)
 	wipe(config->token_file);
 	wipe(config->username);
 	wipe(config->password);
+	kev_plugin_config_destroy(config->plugin);
 	kev_impersonation_free(config->impersonate);
 	free(config);
 }
@@ -54,7 +56,7 @@ bool kev_cluster_config_withholds_credential(const struct kev_cluster_config *co
 {
 	return !kev_cluster_config_is_secure(config) &&
 	       (config->token || config->token_file || config->username || config->cert_file ||
-		       config->cert_data);
+		       config->cert_data || config->plugin);
 }
 
 static int check_server(const struct kev_cluster_config *config, struct kev_error *error)

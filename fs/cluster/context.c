@@ -9,6 +9,8 @@
 #include "kevfs/cluster/file.h"
 #include "kevfs/cluster/impersonation.h"
 #include "kevfs/cluster/pem.h"
+#include "kevfs/cluster/plugin_config.h"
+#include "kevfs/cluster/plugin_info.h"
 #include "kevfs/cluster/url.h"
 
 /* Put in front of an error where the stanza stands. @return r */
@@ -148,25 +150,6 @@ static int fill_secrets(const struct kev_context_part *part, const struct kev_st
 	return r;
 }
 
-static int refuse_unsupported(
-	const struct kev_stanza_user *user, const struct kev_cluster_config *config, struct kev_error *error)
-{
-	/* As for kubectl: with any of these the plugin is never run. */
-	bool without_exec =
-		config->token || config->token_file || config->username ||
-		((config->cert_file || config->cert_data) && (config->key_file || config->key_data));
-	const char *wrong = NULL;
-
-	if (user->auth_provider)
-		wrong = "auth-provider is not supported: let an exec plugin (exec) log in instead";
-	else if (user->exec && !without_exec)
-		wrong = "exec plugins (exec) are not supported by this version yet";
-	if (!wrong)
-		return 0;
-	kev_error_set(error, "%s", wrong);
-	return -EINVAL;
-}
-
 static int fill_user(
 	const struct kev_context_part *part, struct kev_cluster_config *config, struct kev_error *error)
 {
@@ -181,8 +164,64 @@ static int fill_user(
 	r = fill_secrets(part, &user, config, error);
 	if (!r)
 		r = kev_impersonation_headers(part->file, &user, &config->impersonate, error);
+	if (!r && user.auth_provider) {
+		kev_error_set(
+			error, "auth-provider is not supported: let an exec plugin (exec) log in instead");
+		r = -EINVAL;
+	}
+	return at(part, "user", r, error);
+}
+
+/* As for kubectl: with any of these the plugin is never run. */
+static bool has_other_credential(const struct kev_cluster_config *config)
+{
+	return config->token || config->token_file || config->username ||
+	       ((config->cert_file || config->cert_data) && (config->key_file || config->key_data));
+}
+
+static int print_info(const struct kev_context *context, bool with_cluster,
+	const struct kev_cluster_config *config, struct kev_error *error)
+{
+	const struct kev_context_part *part = &context->cluster;
+	struct kev_plugin_cluster about = {.config = config, .document = part->file->document};
+	struct kev_stanza_cluster cluster;
+	int r = kev_stanza_read_cluster(part->file, part->stanza, &cluster, error);
+
+	if (r)
+		return r;
+	about.extension = cluster.plugin_config;
+	return kev_plugin_info_print(
+		config->plugin, with_cluster ? &about : NULL, &config->plugin->info, error);
+}
+
+/* What is wrong with it is told though it is not needed, as by kubectl. */
+static int fill_plugin(
+	const struct kev_context *context, struct kev_cluster_config *config, struct kev_error *error)
+{
+	const struct kev_context_part *part = &context->user;
+	struct kev_stanza_user user;
+	struct kev_stanza_exec exec;
+	int r = part->stanza ? kev_stanza_read_user(part->file, part->stanza, &user, error) : 0;
+
+	if (r || !part->stanza || !user.exec)
+		return r;
+	r = kev_stanza_read_exec(part->file, part->stanza, user.exec, &exec, error);
 	if (!r)
-		r = refuse_unsupported(&user, config, error);
+		r = kev_plugin_config_read(part->file, part->stanza, user.exec, &config->plugin, error);
+	if (!r && has_other_credential(config)) {
+		kev_plugin_config_destroy(config->plugin);
+		config->plugin = NULL;
+		return 0;
+	}
+	if (!r && config->plugin->interactive && kev_cluster_config_is_secure(config)) {
+		kev_error_set(error,
+			"exec: %s wants a terminal (interactiveMode: Always), which there is none "
+			"for a mount",
+			config->plugin->name);
+		r = -EINVAL;
+	}
+	if (!r)
+		r = print_info(context, exec.provide_cluster_info, config, error);
 	return at(part, "user", r, error);
 }
 
@@ -212,6 +251,8 @@ int kev_context_config(
 		r = fill_cluster(&context->cluster, config, error);
 	if (!r)
 		r = fill_user(&context->user, config, error);
+	if (!r)
+		r = fill_plugin(context, config, error);
 	if (r)
 		return r;
 	*out = config;

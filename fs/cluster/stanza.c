@@ -1,285 +1,129 @@
 #include "kevfs/cluster/stanza.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kevfs/cluster/pem.h"
+#include "kevfs/cluster/field.h"
 
-enum field_type {
-	FIELD_TEXT,       /* struct kev_str */
-	FIELD_DATA,       /* struct kev_str, valid base64 */
-	FIELD_FLAG,       /* bool */
-	FIELD_MAPPING,    /* const struct kev_document_node *: there is one, empty or not */
-	FIELD_TEXTS,      /* the same of a list whose items are text */
-	FIELD_TEXT_LISTS, /* the same of a mapping whose values are lists of text */
+static const struct kev_field cluster_fields[] = {
+	KEV_FIELD(kev_stanza_cluster, server, "server", TEXT),
+	KEV_FIELD(kev_stanza_cluster, tls_server_name, "tls-server-name", TEXT),
+	KEV_FIELD(kev_stanza_cluster, proxy_url, "proxy-url", TEXT),
+	KEV_FIELD(kev_stanza_cluster, ca_file, "certificate-authority", TEXT),
+	KEV_FIELD(kev_stanza_cluster, ca_data, "certificate-authority-data", DATA),
+	KEV_FIELD(kev_stanza_cluster, insecure, "insecure-skip-tls-verify", FLAG),
+	KEV_FIELD(kev_stanza_cluster, disable_compression, "disable-compression", FLAG),
+	/* The list at first, then what it says of plugins. */
+	KEV_FIELD(kev_stanza_cluster, plugin_config, "extensions", LIST),
 };
 
-struct field {
-	const char *name;
-	enum field_type type;
-	size_t offset;
+struct extension {
+	struct kev_str name;
+	const struct kev_document_node *value;
 };
 
-#define FIELD(struct_, member, name, type)                           \
-	{                                                            \
-		name, FIELD_##type, offsetof(struct struct_, member) \
-	}
-
-static const struct field cluster_fields[] = {
-	FIELD(kev_stanza_cluster, server, "server", TEXT),
-	FIELD(kev_stanza_cluster, tls_server_name, "tls-server-name", TEXT),
-	FIELD(kev_stanza_cluster, proxy_url, "proxy-url", TEXT),
-	FIELD(kev_stanza_cluster, ca_file, "certificate-authority", TEXT),
-	FIELD(kev_stanza_cluster, ca_data, "certificate-authority-data", DATA),
-	FIELD(kev_stanza_cluster, insecure, "insecure-skip-tls-verify", FLAG),
-	FIELD(kev_stanza_cluster, disable_compression, "disable-compression", FLAG),
+static const struct kev_field extension_fields[] = {
+	KEV_FIELD(extension, name, "name", TEXT),
+	KEV_FIELD(extension, value, "extension", ANY),
 };
 
-static const struct field user_fields[] = {
-	FIELD(kev_stanza_user, cert_file, "client-certificate", TEXT),
-	FIELD(kev_stanza_user, cert_data, "client-certificate-data", DATA),
-	FIELD(kev_stanza_user, key_file, "client-key", TEXT),
-	FIELD(kev_stanza_user, key_data, "client-key-data", DATA),
-	FIELD(kev_stanza_user, token, "token", TEXT),
-	FIELD(kev_stanza_user, token_file, "tokenFile", TEXT),
-	FIELD(kev_stanza_user, username, "username", TEXT),
-	FIELD(kev_stanza_user, password, "password", TEXT),
-	FIELD(kev_stanza_user, exec, "exec", MAPPING),
-	FIELD(kev_stanza_user, auth_provider, "auth-provider", MAPPING),
-	FIELD(kev_stanza_user, as, "as", TEXT),
-	FIELD(kev_stanza_user, as_uid, "as-uid", TEXT),
-	FIELD(kev_stanza_user, as_groups, "as-groups", TEXTS),
-	FIELD(kev_stanza_user, as_user_extra, "as-user-extra", TEXT_LISTS),
+static const struct kev_field user_fields[] = {
+	KEV_FIELD(kev_stanza_user, cert_file, "client-certificate", TEXT),
+	KEV_FIELD(kev_stanza_user, cert_data, "client-certificate-data", DATA),
+	KEV_FIELD(kev_stanza_user, key_file, "client-key", TEXT),
+	KEV_FIELD(kev_stanza_user, key_data, "client-key-data", DATA),
+	KEV_FIELD(kev_stanza_user, token, "token", TEXT),
+	KEV_FIELD(kev_stanza_user, token_file, "tokenFile", TEXT),
+	KEV_FIELD(kev_stanza_user, username, "username", TEXT),
+	KEV_FIELD(kev_stanza_user, password, "password", TEXT),
+	KEV_FIELD(kev_stanza_user, exec, "exec", MAPPING),
+	KEV_FIELD(kev_stanza_user, auth_provider, "auth-provider", MAPPING),
+	KEV_FIELD(kev_stanza_user, as, "as", TEXT),
+	KEV_FIELD(kev_stanza_user, as_uid, "as-uid", TEXT),
+	KEV_FIELD(kev_stanza_user, as_groups, "as-groups", TEXTS),
+	KEV_FIELD(kev_stanza_user, as_user_extra, "as-user-extra", TEXT_LISTS),
 };
 
-static const struct field context_fields[] = {
-	FIELD(kev_stanza_context, cluster, "cluster", TEXT),
-	FIELD(kev_stanza_context, user, "user", TEXT),
-	FIELD(kev_stanza_context, namespace_, "namespace", TEXT),
+static const struct kev_field exec_fields[] = {
+	KEV_FIELD(kev_stanza_exec, command, "command", TEXT),
+	KEV_FIELD(kev_stanza_exec, args, "args", TEXTS),
+	KEV_FIELD(kev_stanza_exec, env, "env", LIST),
+	KEV_FIELD(kev_stanza_exec, api_version, "apiVersion", TEXT),
+	KEV_FIELD(kev_stanza_exec, install_hint, "installHint", TEXT),
+	KEV_FIELD(kev_stanza_exec, provide_cluster_info, "provideClusterInfo", FLAG),
+	KEV_FIELD(kev_stanza_exec, interactive_mode, "interactiveMode", TEXT),
+};
+
+static const struct kev_field variable_fields[] = {
+	KEV_FIELD(kev_stanza_variable, name, "name", TEXT),
+	KEV_FIELD(kev_stanza_variable, value, "value", TEXT),
+};
+
+static const struct kev_field context_fields[] = {
+	KEV_FIELD(kev_stanza_context, cluster, "cluster", TEXT),
+	KEV_FIELD(kev_stanza_context, user, "user", TEXT),
+	KEV_FIELD(kev_stanza_context, namespace_, "namespace", TEXT),
 };
 
 /* "name", and the stanza itself under its kind. */
-static const struct field item_fields[][2] = {
-	{FIELD(kev_stanza, name, "name", TEXT), FIELD(kev_stanza, body, "cluster", MAPPING)},
-	{FIELD(kev_stanza, name, "name", TEXT), FIELD(kev_stanza, body, "user", MAPPING)},
-	{FIELD(kev_stanza, name, "name", TEXT), FIELD(kev_stanza, body, "context", MAPPING)},
+static const struct kev_field item_fields[][2] = {
+	{KEV_FIELD(kev_stanza, name, "name", TEXT), KEV_FIELD(kev_stanza, body, "cluster", MAPPING)},
+	{KEV_FIELD(kev_stanza, name, "name", TEXT), KEV_FIELD(kev_stanza, body, "user", MAPPING)},
+	{KEV_FIELD(kev_stanza, name, "name", TEXT), KEV_FIELD(kev_stanza, body, "context", MAPPING)},
 };
 
 struct head {
 	struct kev_str kind, api_version, current_context;
 };
 
-static const struct field head_fields[] = {
-	FIELD(head, kind, "kind", TEXT),
-	FIELD(head, api_version, "apiVersion", TEXT),
-	FIELD(head, current_context, "current-context", TEXT),
+static const struct kev_field head_fields[] = {
+	KEV_FIELD(head, kind, "kind", TEXT),
+	KEV_FIELD(head, api_version, "apiVersion", TEXT),
+	KEV_FIELD(head, current_context, "current-context", TEXT),
 };
 
-static const char *describe(enum kev_document_type type)
+static struct kev_field_place place_of(const struct kev_stanza_file *file, const char *kind,
+	const struct kev_stanza *stanza, const char *part)
 {
-	switch (type) {
-	case KEV_DOCUMENT_NULL:
-		return "null";
-	case KEV_DOCUMENT_FLAG:
-		return "a boolean";
-	case KEV_DOCUMENT_NUMBER:
-		return "a number";
-	case KEV_DOCUMENT_TEXT:
-		return "text";
-	case KEV_DOCUMENT_SEQUENCE:
-		return "a list";
-	case KEV_DOCUMENT_MAPPING:
-		return "a mapping";
-	case KEV_DOCUMENT_BROKEN:
-		break;
-	}
-	return "a value with a tag that is not supported here";
-}
-
-static enum kev_document_type type_of(enum field_type type)
-{
-	switch (type) {
-	case FIELD_FLAG:
-		return KEV_DOCUMENT_FLAG;
-	case FIELD_TEXTS:
-		return KEV_DOCUMENT_SEQUENCE;
-	case FIELD_MAPPING:
-	case FIELD_TEXT_LISTS:
-		return KEV_DOCUMENT_MAPPING;
-	case FIELD_TEXT:
-	case FIELD_DATA:
-		break;
-	}
-	return KEV_DOCUMENT_TEXT;
-}
-
-/* The type only, never the value: it may be a secret. */
-static int check_type(const char *what, enum kev_document_type want, const struct kev_document_node *value,
-	struct kev_error *error)
-{
-	enum kev_document_type is = kev_document_type(value);
-	bool quotes = want == KEV_DOCUMENT_TEXT && (is == KEV_DOCUMENT_FLAG || is == KEV_DOCUMENT_NUMBER);
-
-	if (is == want)
-		return 0;
-	kev_error_set(error, "%s must be %s, not %s%s", what, describe(want), describe(is),
-		quotes ? ": write it in quotes" : "");
-	return -EINVAL;
-}
-
-/* A null in a list is empty text, as for client-go. */
-static int check_texts(struct kev_document *document, const char *what,
-	const struct kev_document_node *sequence, struct kev_error *error)
-{
-	const struct kev_document_node *item;
-	int r = 0;
-
-	for (item = kev_document_first(sequence); item && !r; item = kev_document_next(item)) {
-		r = kev_document_charge(document, 1, error);
-		if (!r && kev_document_type(item) != KEV_DOCUMENT_NULL)
-			r = check_type(what, KEV_DOCUMENT_TEXT, item, error);
-	}
-	return r;
-}
-
-struct text_lists {
-	struct kev_document *document;
-	const char *name;
-	struct kev_error *error;
-};
-
-static int check_text_list(
-	void *context, const struct kev_document_node *key, const struct kev_document_node *value)
-{
-	const struct text_lists *lists = context;
-	int r = check_type(lists->name, KEV_DOCUMENT_TEXT, key, lists->error);
-
-	if (r || kev_document_type(value) == KEV_DOCUMENT_NULL)
-		return r;
-	r = check_type(lists->name, KEV_DOCUMENT_SEQUENCE, value, lists->error);
-	return r ? r : check_texts(lists->document, lists->name, value, lists->error);
-}
-
-/* What is inside a value of the right type. */
-static int check_inside(struct kev_document *document, const struct field *field,
-	const struct kev_document_node *value, struct kev_error *error)
-{
-	char what[64];
-	struct text_lists lists = {document, what, error};
-
-	if (field->type == FIELD_TEXTS) {
-		(void)snprintf(what, sizeof(what), "an item of %s", field->name);
-		return check_texts(document, what, value, error);
-	}
-	if (field->type != FIELD_TEXT_LISTS)
-		return 0;
-	(void)snprintf(what, sizeof(what), "what %s holds", field->name);
-	return kev_document_pairs(document, value, check_text_list, &lists, error);
-}
-
-static int check_base64(struct kev_document *document, const struct field *field, struct kev_str text,
-	struct kev_error *error)
-{
-	size_t len;
-	char *data;
-	int r = kev_document_charge(document, text.len, error);
-
-	if (r)
-		return r;
-	r = kev_pem_decode_base64(text, &data, &len);
-	if (r == -EINVAL)
-		kev_error_set(error, "%s is not valid base64", field->name);
-	if (r)
-		return r;
-	explicit_bzero(data, len);
-	free(data);
-	return 0;
-}
-
-static int read_field(struct kev_document *document, const struct field *field,
-	const struct kev_document_node *value, void *out, struct kev_error *error)
-{
-	void *member = (char *)out + field->offset;
-	int r;
-
-	if (kev_document_type(value) == KEV_DOCUMENT_NULL)
-		return 0;
-	r = check_type(field->name, type_of(field->type), value, error);
-	if (!r && field->type == FIELD_DATA)
-		r = check_base64(document, field, kev_document_text(value), error);
-	if (!r)
-		r = check_inside(document, field, value, error);
-	if (r)
-		return r;
-	switch (field->type) {
-	case FIELD_TEXT:
-	case FIELD_DATA:
-		*(struct kev_str *)member = kev_document_text(value);
-		break;
-	case FIELD_FLAG:
-		*(bool *)member = kev_document_flag(value);
-		break;
-	case FIELD_MAPPING:
-	case FIELD_TEXTS:
-	case FIELD_TEXT_LISTS:
-		*(const struct kev_document_node **)member = value;
-		break;
-	}
-	return 0;
-}
-
-/* Where an error stands: "PATH:LINE: user "bob": ". */
-struct place {
-	const struct kev_stanza_file *file;
-	const char *kind;
-	struct kev_str name;
-};
-
-/* After -ENOMEM there is no text to put it in front of. @return r */
-static int put_place(int r, struct kev_error *error, const struct place *place, size_t line)
-{
-	if (r != -EINVAL)
-		return r;
-	if (place->kind)
-		kev_error_prefix(error, "%s:%zu: %s \"%.*s\"", place->file->path, line, place->kind,
-			(int)place->name.len, place->name.data ? place->name.data : "");
-	else
-		kev_error_prefix(error, "%s:%zu", place->file->path, line);
-	return r;
-}
-
-/* out is a zeroed struct of what the fields describe. */
-static int read_fields(const struct place *place, const struct kev_document_node *mapping,
-	const struct field *fields, size_t count, void *out, struct kev_error *error)
-{
-	const struct kev_document_node *values[KEV_DOCUMENT_PICK_MAX] = {NULL};
-	const char *names[KEV_DOCUMENT_PICK_MAX] = {NULL};
-	struct kev_document *document = place->file->document;
-	int r;
-
-	for (size_t i = 0; i < count; i++)
-		names[i] = fields[i].name;
-	r = kev_document_pick(document, mapping, names, count, values, error);
-	if (r)
-		return put_place(r, error, place, kev_document_line(mapping));
-	for (size_t i = 0; i < count; i++) {
-		if (!values[i])
-			continue;
-		r = read_field(document, &fields[i], values[i], out, error);
-		if (r)
-			return put_place(r, error, place, kev_document_line(values[i]));
-	}
-	return 0;
+	return (struct kev_field_place){file->document, file->path, kind, stanza->name, part};
 }
 
 static int read_stanza(const struct kev_stanza_file *file, const char *kind, const struct kev_stanza *stanza,
-	const struct field *fields, size_t count, void *out, struct kev_error *error)
+	const struct kev_field *fields, size_t count, void *out, struct kev_error *error)
 {
-	const struct place place = {file, kind, stanza->name};
+	const struct kev_field_place place = place_of(file, kind, stanza, NULL);
 
-	return stanza->body ? read_fields(&place, stanza->body, fields, count, out, error) : 0;
+	return stanza->body ? kev_field_read(&place, stanza->body, fields, count, out, error) : 0;
+}
+
+/* The reserved name of the extension that is handed to plugins; a name stands there once. */
+static int find_plugin_config(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
+	struct kev_stanza_cluster *cluster, struct kev_error *error)
+{
+	const struct kev_field_place place = place_of(file, "cluster", stanza, "extensions");
+	const struct kev_document_node *list = cluster->plugin_config, *found = NULL;
+	const struct kev_document_node *item = list ? kev_document_first(list) : NULL;
+	bool there = false;
+	int r = 0;
+
+	for (; item && !r; item = kev_document_next(item)) {
+		struct extension extension = {.value = NULL};
+
+		r = kev_field_read_item(
+			&place, item, extension_fields, KEV_ARRAY_LEN(extension_fields), &extension, error);
+		if (r || !kev_str_eq(extension.name, KEV_STR("client.authentication.k8s.io/exec")))
+			continue;
+		if (there) {
+			kev_error_set(error, "\"%.*s\" stands there twice", (int)extension.name.len,
+				extension.name.data);
+			r = kev_field_explain(-EINVAL, error, &place, kev_document_line(item));
+		}
+		there = true;
+		found = extension.value;
+	}
+	cluster->plugin_config = found;
+	return r;
 }
 
 int kev_stanza_read_cluster(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
@@ -290,7 +134,34 @@ int kev_stanza_read_cluster(const struct kev_stanza_file *file, const struct kev
 		file, "cluster", stanza, cluster_fields, KEV_ARRAY_LEN(cluster_fields), &cluster, error);
 
 	if (!r)
+		r = find_plugin_config(file, stanza, &cluster, error);
+	if (!r)
 		*out = cluster;
+	return r;
+}
+
+int kev_stanza_read_exec(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
+	const struct kev_document_node *exec, struct kev_stanza_exec *out, struct kev_error *error)
+{
+	const struct kev_field_place place = place_of(file, "user", stanza, "exec");
+	struct kev_stanza_exec read = {.args = NULL};
+	int r = kev_field_read(&place, exec, exec_fields, KEV_ARRAY_LEN(exec_fields), &read, error);
+
+	if (!r)
+		*out = read;
+	return r;
+}
+
+int kev_stanza_read_variable(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
+	const struct kev_document_node *item, struct kev_stanza_variable *out, struct kev_error *error)
+{
+	const struct kev_field_place place = place_of(file, "user", stanza, "exec: env");
+	struct kev_stanza_variable variable = {.name = {NULL, 0}};
+	int r = kev_field_read_item(
+		&place, item, variable_fields, KEV_ARRAY_LEN(variable_fields), &variable, error);
+
+	if (!r)
+		*out = variable;
 	return r;
 }
 
@@ -332,7 +203,7 @@ static const char *const list_names[] = {"clusters", "users", "contexts"};
 static int read_item(const struct kev_stanza_file *file, enum kind kind, const struct kev_document_node *node,
 	struct kev_stanza *out, struct kev_error *error)
 {
-	const struct place place = {.file = file};
+	const struct kev_field_place place = {.document = file->document, .path = file->path};
 	int r;
 
 	out->line = kev_document_line(node);
@@ -340,15 +211,31 @@ static int read_item(const struct kev_stanza_file *file, enum kind kind, const s
 		return 0;
 	if (kev_document_type(node) != KEV_DOCUMENT_MAPPING) {
 		kev_error_set(error, "%s:%zu: an item of %s must be a mapping, not %s", file->path, out->line,
-			list_names[kind], describe(kev_document_type(node)));
+			list_names[kind], kev_field_describe(kev_document_type(node)));
 		return -EINVAL;
 	}
-	r = read_fields(&place, node, item_fields[kind], KEV_ARRAY_LEN(item_fields[kind]), out, error);
+	r = kev_field_read(&place, node, item_fields[kind], KEV_ARRAY_LEN(item_fields[kind]), out, error);
 	if (r)
 		return r;
 	/* The names are compared while they are sorted. */
 	r = kev_document_charge(file->document, out->name.len, error);
-	return put_place(r, error, &place, out->line);
+	return kev_field_explain(r, error, &place, out->line);
+}
+
+/* Read what a user's plugin is for its errors only. */
+static int check_exec(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
+	const struct kev_document_node *node, struct kev_error *error)
+{
+	const struct kev_document_node *item;
+	struct kev_stanza_variable variable;
+	struct kev_stanza_exec exec;
+	int r = node ? kev_stanza_read_exec(file, stanza, node, &exec, error) : 0;
+
+	if (r || !node || !exec.env)
+		return r;
+	for (item = kev_document_first(exec.env); item && !r; item = kev_document_next(item))
+		r = kev_stanza_read_variable(file, stanza, item, &variable, error);
+	return r;
 }
 
 /* Read a stanza for its errors only. */
@@ -358,12 +245,14 @@ static int check_stanza(const struct kev_stanza_file *file, enum kind kind, cons
 	struct kev_stanza_cluster cluster;
 	struct kev_stanza_user user;
 	struct kev_stanza_context context;
+	int r;
 
 	switch (kind) {
 	case KIND_CLUSTER:
 		return kev_stanza_read_cluster(file, stanza, &cluster, error);
 	case KIND_USER:
-		return kev_stanza_read_user(file, stanza, &user, error);
+		r = kev_stanza_read_user(file, stanza, &user, error);
+		return r ? r : check_exec(file, stanza, user.exec, error);
 	case KIND_CONTEXT:
 		break;
 	}
@@ -428,7 +317,7 @@ static int read_lists(
 		if (kev_document_type(values[i]) != KEV_DOCUMENT_SEQUENCE) {
 			kev_error_set(error, "%s:%zu: %s must be a list, not %s", file->path,
 				kev_document_line(values[i]), list_names[i],
-				describe(kev_document_type(values[i])));
+				kev_field_describe(kev_document_type(values[i])));
 			return -EINVAL;
 		}
 		r = read_list(file, (enum kind)i, values[i], lists[i], error);
@@ -439,15 +328,15 @@ static int read_lists(
 static int read_head(const struct kev_stanza_file *file, const struct kev_document_node *root,
 	struct head *out, struct kev_error *error)
 {
-	const struct place place = {.file = file};
+	const struct kev_field_place place = {.document = file->document, .path = file->path};
 	int r;
 
 	if (kev_document_type(root) != KEV_DOCUMENT_MAPPING) {
 		kev_error_set(error, "%s:%zu: not a kubeconfig: it is %s, not a mapping", file->path,
-			kev_document_line(root), describe(kev_document_type(root)));
+			kev_document_line(root), kev_field_describe(kev_document_type(root)));
 		return -EINVAL;
 	}
-	r = read_fields(&place, root, head_fields, KEV_ARRAY_LEN(head_fields), out, error);
+	r = kev_field_read(&place, root, head_fields, KEV_ARRAY_LEN(head_fields), out, error);
 	if (r)
 		return r;
 	if ((out->kind.len && !kev_str_eq(out->kind, KEV_STR("Config"))) ||

@@ -9,6 +9,9 @@
 /** The largest certificate, key or CA bundle that is read. */
 #define KEV_CLUSTER_PEM_MAX (4U << 20)
 
+struct kev_helper;
+struct kev_plugin_config;
+
 /**
  * Where a cluster is and who we are there: what one kubeconfig context, a service account or a URL says.
  * Every string is owned, NUL-terminated, and NULL where it is not set (never empty). Paths are absolute.
@@ -36,6 +39,8 @@ struct kev_cluster_config {
 	char *token;                 /**< bearer token */
 	char *token_file;            /**< read again as it rotates; wins over token while it is readable */
 	char *username, *password;   /**< basic authentication */
+	struct kev_plugin_config *plugin; /**< logs in where there is nothing of the above; or NULL */
+	struct kev_helper *helper;        /**< borrowed: what runs the plugin; must outlive all requests */
 	char **impersonate; /**< header lines that say whom we act as, NULL-terminated; sent over http, too */
 };
 

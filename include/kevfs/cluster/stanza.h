@@ -42,6 +42,21 @@ struct kev_stanza_cluster {
 	struct kev_str ca_file, ca_data; /**< data is valid base64 here and below */
 	bool insecure;
 	bool disable_compression;
+	const struct kev_document_node *plugin_config; /**< of any type, or NULL: what the extension
+							  client.authentication.k8s.io/exec holds */
+};
+
+/** How a credential plugin is run. */
+struct kev_stanza_exec {
+	struct kev_str command, api_version, interactive_mode, install_hint;
+	const struct kev_document_node *args; /**< a list of text, or NULL */
+	const struct kev_document_node *env;  /**< a list for kev_stanza_read_variable(), or NULL */
+	bool provide_cluster_info;
+};
+
+/** A variable of its environment. */
+struct kev_stanza_variable {
+	struct kev_str name, value;
 };
 
 struct kev_stanza_user {
@@ -77,6 +92,14 @@ int kev_stanza_read_cluster(const struct kev_stanza_file *file, const struct kev
 	struct kev_stanza_cluster *out, struct kev_error *error) KEV_MUST_USE;
 int kev_stanza_read_user(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
 	struct kev_stanza_user *out, struct kev_error *error) KEV_MUST_USE;
+/** @param exec  of a kev_stanza_user */
+int kev_stanza_read_exec(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
+	const struct kev_document_node *exec, struct kev_stanza_exec *out,
+	struct kev_error *error) KEV_MUST_USE;
+/** @param item  of env */
+int kev_stanza_read_variable(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
+	const struct kev_document_node *item, struct kev_stanza_variable *out,
+	struct kev_error *error) KEV_MUST_USE;
 int kev_stanza_read_context(const struct kev_stanza_file *file, const struct kev_stanza *stanza,
 	struct kev_stanza_context *out, struct kev_error *error) KEV_MUST_USE;
 

@@ -111,35 +111,42 @@ static void test_config_refused(void **state)
 	assert_fails("server h", "token t auth-provider { }",
 		"PATH:3: user \"u\": auth-provider is not supported: let an exec plugin (exec) log in "
 		"instead");
-	assert_fails("server h", "exec { }",
-		"PATH:3: user \"u\": exec plugins (exec) are not supported by this version yet");
-	/* A certificate without its key, or a password without a name, is no credential. */
-	assert_fails("server h", "exec { } client-certificate a",
-		"PATH:3: user \"u\": exec plugins (exec) are not supported by this version yet");
-	assert_fails("server h", "exec { } password a",
-		"PATH:3: user \"u\": exec plugins (exec) are not supported by this version yet");
+	assert_fails("server h", "exec { }", "PATH:3: user \"u\": exec: there is no command");
+	assert_fails("server h", "token t exec { }", "PATH:3: user \"u\": exec: there is no command");
+	assert_fails("server https://h certificate-authority /nonexistent",
+		"exec { command c apiVersion client.authentication.k8s.io/v1beta1 provideClusterInfo yes }",
+		"PATH:3: user \"u\": certificate-authority /nonexistent: No such file or directory");
 }
 
-static void test_config_exec_not_needed(void **state)
+static void test_config_exec(void **state)
 {
-	static const char *const users[] = {
-		"token t",
-		"tokenFile t",
-		"username bob",
-		"client-certificate a client-key b",
-		"client-certificate-data Zm9v client-key b",
+	static const struct {
+		const char *user;
+		bool needed;
+	} cases[] = {
+		{"token t", false},
+		{"tokenFile t", false},
+		{"username bob", false},
+		{"client-certificate a client-key b", false},
+		{"client-certificate-data Zm9v client-key b", false},
+		{"", true},
+		/* A certificate without its key, or a password without a name, is no credential. */
+		{"client-certificate a", true},
+		{"password a", true},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < KEV_ARRAY_LEN(users); i++) {
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
 		struct kev_cluster_config *config = NULL;
 		char *notation;
 
 		assert_true(asprintf(&notation,
 				    "{ contexts [ { name x } ] clusters [ { name c cluster { server h } } ] "
-				    "users [ { name u user { exec { } %s } } ] }",
-				    users[i]) > 0);
+				    "users [ { name u user { exec { command c apiVersion "
+				    "client.authentication.k8s.io/v1beta1 } %s } } ] }",
+				    cases[i].user) > 0);
 		assert_int_equal(config_of(notation, true, &config, NULL), 0);
+		assert_int_equal(config->plugin != NULL, cases[i].needed);
 		kev_cluster_config_destroy(config);
 		free(notation);
 	}
@@ -180,7 +187,7 @@ int main(void)
 		cmocka_unit_test(test_config_of_everything),
 		cmocka_unit_test(test_config_of_nothing),
 		cmocka_unit_test(test_config_refused),
-		cmocka_unit_test(test_config_exec_not_needed),
+		cmocka_unit_test(test_config_exec),
 		cmocka_unit_test(test_config_nul),
 	};
 

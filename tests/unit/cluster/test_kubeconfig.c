@@ -14,6 +14,7 @@
 #include "kevfs/base/text.h"
 #include "kevfs/cluster/file.h"
 #include "kevfs/cluster/kubeconfig.h"
+#include "kevfs/cluster/plugin_config.h"
 
 #define CASES_MAX 512
 #define TEXT_MAX (1U << 20)
@@ -118,6 +119,22 @@ static void print(struct kev_buf *out, const char *name, const char *value)
 	free(directory);
 }
 
+static void print_plugin(struct kev_buf *out, const struct kev_plugin_config *plugin)
+{
+	if (!plugin)
+		return;
+	print(out, "plugin", plugin->name);
+	for (char **arg = plugin->argv; *arg; arg++)
+		print(out, "arg", *arg);
+	for (char **variable = plugin->env; *variable; variable++)
+		print(out, "env", *variable);
+	print(out, "api_version", plugin->api_version);
+	print(out, "install_hint", plugin->install_hint);
+	print(out, "info", plugin->info);
+	print(out, "interactive", plugin->interactive ? "true" : NULL);
+	assert_int_equal(plugin->timeout, KEV_PLUGIN_TIMEOUT);
+}
+
 static void print_config(struct kev_buf *out, const struct kev_cluster_config *config)
 {
 	print(out, "source", config->source);
@@ -137,6 +154,7 @@ static void print_config(struct kev_buf *out, const struct kev_cluster_config *c
 	print(out, "token_file", config->token_file);
 	print(out, "username", config->username);
 	print(out, "password", config->password);
+	print_plugin(out, config->plugin);
 	for (char **header = config->impersonate; header && *header; header++)
 		print(out, "impersonate", *header);
 	print(out, "withheld", kev_cluster_config_withholds_credential(config) ? "true" : NULL);
