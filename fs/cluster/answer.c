@@ -1,9 +1,11 @@
 #include "kevfs/cluster/answer.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/text.h"
@@ -43,15 +45,24 @@ static void *allocate(size_t size)
 	return memory;
 }
 
+/* What a credential plugin prints is an answer too, and jansson keeps pieces of what it reads in many places.
+ */
+static void wipe_and_free(void *memory)
+{
+	if (memory)
+		explicit_bzero(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
 static void use_allocator(void)
 {
-	json_set_alloc_funcs(allocate, free);
+	json_set_alloc_funcs(allocate, wipe_and_free);
 }
 
 int kev_answer_parse(struct kev_str text, json_t **out)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	KEV_CLEANUP(buf_fini) struct kev_buf repaired;
+	KEV_CLEANUP(buf_wipe) struct kev_buf repaired;
 	json_error_t error;
 	json_t *answer;
 	size_t max;

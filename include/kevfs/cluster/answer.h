@@ -7,8 +7,8 @@
 #include "kevfs/base/str.h"
 
 /**
- * JSON that the API server says of itself: discovery and refusals. It is small and rare, so it becomes
- * jansson's tree; events do not pass here.
+ * JSON that the API server says of itself: discovery and refusals; and what credential plugins print. It is
+ * small and rare, so it becomes jansson's tree; events do not pass here. What jansson frees is wiped.
  */
 
 /**
