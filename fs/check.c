@@ -12,6 +12,7 @@
 #include "resolve.h"
 
 #include "kevfs/base/log.h"
+#include "kevfs/cluster/plugin_config.h"
 
 /* A clock that is further off makes ages wrong, and certificates and tokens seem to have ended. */
 #define SKEW_NOTED (5 * KEV_NS_PER_SEC)
@@ -57,6 +58,19 @@ static void report_source(struct kev_check *check)
 		kev_check_ok(&check->report, "source", "%s: %s", cluster->source, cluster->server);
 }
 
+/* What runs the source's exec plugin, which has no more time than all of the check. */
+static int start_helper(struct kev_check *check)
+{
+	struct kev_error error = {""};
+	int r = kev_resolve_helper(check->options, check->cluster, NULL, &check->helper, &error);
+
+	if (r)
+		kev_check_fail(&check->report, KEV_CHECK_INTERNAL, "plugin", NULL, "%s", error.text);
+	else if (check->helper && check->options->exec_timeout > check->options->sync_timeout)
+		check->cluster->plugin->timeout = (int)check->options->sync_timeout;
+	return r;
+}
+
 /* @return whether it is known */
 static bool find_source(struct kev_check *check)
 {
@@ -81,6 +95,7 @@ static bool find_source(struct kev_check *check)
 	if (!r) {
 		check->cluster = resolving->cluster;
 		check->dump = resolving->dump;
+		r = start_helper(check);
 	}
 	free(resolving);
 	return !r;
@@ -137,6 +152,7 @@ static int run(const struct kev_options *options, FILE *out)
 	if (check.abandoned)
 		_exit(check.report.exit);
 	kev_cluster_config_destroy(check.cluster);
+	kev_helper_destroy(check.helper);
 	free(check.dump);
 	return check.report.exit;
 }

@@ -6,6 +6,7 @@
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/cluster/http.h"
+#include "kevfs/cluster/plugin_config.h"
 #include "kevfs/event/json.h"
 
 #define REVIEW_PATH "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -40,13 +41,15 @@ static void describe_certificate(const struct kev_badge *badge, struct words *ou
 static void describe_token(
 	const struct kev_cluster_config *config, const struct kev_badge *badge, struct words *out)
 {
-	if (config->token_file)
+	if (config->plugin)
+		kev_buf_printf(&out->text, "the token that the exec plugin %s prints", config->plugin->name);
+	else if (config->token_file)
 		kev_buf_printf(&out->text, "the token in %s", config->token_file);
 	else
 		kev_buf_append_c(&out->text, "a token");
 	out->until = badge->token.until * KEV_NS_PER_SEC;
-	/* A pod's is renewed in its file, well before it ends. */
-	out->soon = config->token_file ? 0 : TOKEN_SOON;
+	/* A pod's is renewed in its file, well before it ends; a plugin runs again. */
+	out->soon = config->token_file || config->plugin ? 0 : TOKEN_SOON;
 	out->renew = "get a new token (log in again, or: kubectl create token)";
 }
 

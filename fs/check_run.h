@@ -24,6 +24,7 @@ struct kev_check {
 	struct kev_check_report report;
 	struct kev_cluster_config *cluster; /**< NULL for a file */
 	char *dump;                         /**< that file */
+	struct kev_helper *helper;          /**< runs an exec plugin; NULL where there is none */
 	struct kev_check_asker asker;
 	char user[256];  /**< whom the server takes us for; "" where that is not known */
 	bool grant_told; /**< how what is forbidden could be permitted stands in a line already */

@@ -59,7 +59,7 @@
 struct app {
 	struct kev_options options;
 	struct kev_cluster_config *cluster; /* NULL for a file */
-	struct kev_helper *helper;          /* unmounts; NULL where that is nobody's business */
+	struct kev_helper *helper;          /* unmounts, and runs the exec plugin; NULL where there is neither */
 	char *dump;                         /* the file's absolute path, or "-", or NULL */
 	char *mountpoint;                   /* absolute */
 	char *state;                        /* of -o state, absolute, or NULL */
@@ -330,14 +330,9 @@ static int unmount(void *context)
  * mounted, it unmounts. */
 static int start_helper(struct app *app, struct kev_error *error)
 {
-	const struct kev_helper_config config = {.mountpoint = app->mountpoint};
-	int r = 0;
+	const char *mountpoint = kev_mountpoint_is_handed(app->mountpoint) ? NULL : app->mountpoint;
 
-	if (!kev_mountpoint_is_handed(app->mountpoint))
-		r = kev_helper_start(&config, &app->helper);
-	if (r)
-		kev_error_set(error, "cannot start a helper process: %s", strerror(-r));
-	return r;
+	return kev_resolve_helper(&app->options, app->cluster, mountpoint, &app->helper, error);
 }
 
 /* Nothing is mounted, or run, by this process any more. */

@@ -12,6 +12,9 @@
 #define SYNC_TIMEOUT 30
 #define SYNC_TIMEOUT_MAX 86400
 
+#define EXEC_TIMEOUT 60
+#define EXEC_TIMEOUT_MAX 3600
+
 /* What the logs may hold, two of each: a busy cluster's half hour. */
 #define LOG_MAX (64ULL << 20)
 #define LOG_LIMIT (1ULL << 50)
@@ -141,6 +144,47 @@ static int set_sync_timeout(
 	}
 	options->sync_timeout = (unsigned)number;
 	return 0;
+}
+
+/* A relative directory would be anybody's: kevfs leaves the one that it was started in. */
+static bool is_path_list(const char *list)
+{
+	while (*list) {
+		size_t len = strcspn(list, ":");
+
+		if (*list != '/')
+			return false;
+		list += len;
+		if (*list && !*++list)
+			return false;
+	}
+	return true;
+}
+
+static int set_exec_path(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	if (!*value || !is_path_list(value)) {
+		kev_error_set(error, "-o %s=%s: not a list of absolute directories such as /opt/bin:/usr/bin",
+			row->name, value);
+		return -EINVAL;
+	}
+	return set_string(&options->exec_path, value);
+}
+
+static int set_exec_timeout(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t number = 0;
+	int r = set_number(row, value, EXEC_TIMEOUT_MAX, &number, error);
+
+	if (!r && number == 0) {
+		kev_error_set(error, "-o %s=0: at least one second", row->name);
+		r = -EINVAL;
+	}
+	if (!r)
+		options->exec_timeout = (unsigned)number;
+	return r;
 }
 
 static int set_delay_sync(
@@ -426,6 +470,8 @@ static const struct row rows[] = {
 	{"field_selector", "SEL", set_field_selector,
 		"show only events that match, e.g. type=Warning; repeated: all of them"},
 	{"kubeconfig", "PATH", set_kubeconfig, "read this kubeconfig only"},
+	{"exec_path", "DIRS", set_exec_path, "where exec plugins are looked for, in place of PATH"},
+	{"exec_timeout", "SECONDS", set_exec_timeout, "give up an exec plugin after that long (60)"},
 	{"sync_timeout", "SECONDS", set_sync_timeout, "give up when the server is silent this long (30)"},
 	{"delay_sync", NULL, set_delay_sync, "mount at once; requests wait for the first sync"},
 	{"replay", "SPEED", set_replay, "play a recording: 1 as it happened, 10 ten times as fast"},
@@ -717,6 +763,7 @@ static void set_defaults(struct kev_options *options, bool check)
 {
 	*options = (struct kev_options){.check = check,
 		.sync_timeout = SYNC_TIMEOUT,
+		.exec_timeout = EXEC_TIMEOUT,
 		.log_max = LOG_MAX,
 		.log_level = KEV_LOG_WARNING,
 		.uid = getuid(),
@@ -745,6 +792,7 @@ void kev_options_fini(struct kev_options *options)
 	free(options->field_selector);
 	free(options->kubeconfig);
 	free(options->state);
+	free(options->exec_path);
 	free(options->mount_options);
 	*options = (struct kev_options){0};
 }

@@ -46,6 +46,8 @@ struct kev_options {
 	struct kev_retain retain; /**< with a state, never nothing */
 	struct kev_bounds bounds; /**< how much there may be of Events */
 	char *state;              /**< the directory, as given, or NULL */
+	char *exec_path;          /**< where exec plugins are looked for, or NULL */
+	unsigned exec_timeout;    /**< seconds that one has */
 	enum kev_log_level log_level;
 	uid_t uid;
 	gid_t gid;

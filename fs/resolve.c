@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "kevfs/cluster/kubeconfig.h"
+#include "kevfs/cluster/plugin_config.h"
 #include "kevfs/watch/source.h"
 
 /* The daemon leaves this directory. Not realpath(3): a pipe, as in file:<(command), has no other path. */
@@ -115,4 +116,41 @@ int kev_resolve_state(
 	}
 	*out = state;
 	return 0;
+}
+
+/* Under mount(8) there is no PATH. */
+static const char *plugin_path(const struct kev_options *options)
+{
+	const char *path = getenv("PATH");
+
+	if (options->exec_path)
+		return options->exec_path;
+	return path && *path ? path : KEV_PLUGIN_PATH;
+}
+
+int kev_resolve_helper(const struct kev_options *options, struct kev_cluster_config *cluster,
+	const char *mountpoint, struct kev_helper **out, struct kev_error *error)
+{
+	bool runs = cluster && cluster->plugin && kev_cluster_config_is_secure(cluster);
+	struct kev_helper_config config = {.mountpoint = mountpoint, .path = plugin_path(options)};
+	char **environment = NULL;
+	int r = 0;
+
+	*out = NULL;
+	if (!runs && !mountpoint)
+		return 0;
+	if (runs) {
+		cluster->plugin->timeout = (int)options->exec_timeout;
+		config.argv = cluster->plugin->argv;
+		r = kev_plugin_environment(cluster->plugin, environ, config.path, &environment);
+		config.envp = environment;
+	}
+	if (!r)
+		r = kev_helper_start(&config, out);
+	kev_plugin_environment_free(environment);
+	if (r)
+		kev_error_set(error, "cannot start a helper process: %s", strerror(-r));
+	else if (runs)
+		cluster->helper = *out;
+	return r;
 }

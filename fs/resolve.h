@@ -3,6 +3,7 @@
 
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
+#include "kevfs/base/helper.h"
 #include "kevfs/cluster/config.h"
 #include "options.h"
 
@@ -25,5 +26,15 @@ int kev_resolve_source(const struct kev_options *options, struct kev_cluster_con
  */
 int kev_resolve_state(const struct kev_options *options, const char *mountpoint, char **out,
 	struct kev_error *error) KEV_MUST_USE;
+
+/**
+ * Start the process that runs the source's exec plugin, and that unmounts. While there is no other thread.
+ * @param cluster     NULL: a file; the helper is set in it
+ * @param mountpoint  absolute; NULL: nobody unmounts
+ * @param out         NULL where there is nothing to do for it
+ * @return 0, or -errno with the reason
+ */
+int kev_resolve_helper(const struct kev_options *options, struct kev_cluster_config *cluster,
+	const char *mountpoint, struct kev_helper **out, struct kev_error *error) KEV_MUST_USE;
 
 #endif

@@ -18,6 +18,7 @@ SAMPLES = {
     "SEL": "type=Warning",
     "PATH": "/nowhere",
     "SECONDS": "5",
+    "DIRS": "/opt/bin:/usr/bin",
     "SPEED": "0.5",
     "SIZE": "512K",
     "LIMIT": "24h",

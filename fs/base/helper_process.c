@@ -103,6 +103,8 @@ static void be_child(const struct kev_helper_config *config,
 	int error = 0;
 
 	setpgid(0, 0);
+	/* If we are killed ourselves. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -9,11 +9,11 @@
 
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/connection.h"
-#include "kevfs/cluster/credential.h"
 #include "kevfs/cluster/failure.h"
 #include "kevfs/cluster/head.h"
+#include "kevfs/cluster/header_list.h"
 #include "kevfs/cluster/heard.h"
-#include "kevfs/cluster/identity.h"
+#include "kevfs/cluster/login.h"
 #include "kevfs/cluster/origin.h"
 #include "kevfs/cluster/proxy.h"
 
@@ -35,21 +35,23 @@ struct kev_http_transfer {
 	struct kev_http_request request;
 	struct kev_head head;
 	char curl_error[CURL_ERROR_SIZE];
-	int64_t started, last_byte; /* monotonic ns */
-	curl_off_t received;        /* bytes, as they came */
-	uint64_t connection;        /* as kev_heard has it; 0 before the answer begins */
-	bool admitted;              /* the multi has it */
-	bool cancelled;             /* nobody is to be called any more */
-	bool reporting;             /* done is being called; whoever called that frees it */
-	int error;                  /* why it ends, found by us and not by curl */
+	int64_t started, last_byte;   /* monotonic ns */
+	curl_off_t received;          /* bytes, as they came */
+	uint64_t connection;          /* as kev_heard has it; 0 before the answer begins */
+	struct kev_login_state login; /* what it was sent with */
+	bool waits;                   /* for a credential */
+	bool admitted;                /* the multi has it */
+	bool outdated;                /* it ends, as it would by itself, for a new connection to be made */
+	bool cancelled;               /* nobody is to be called any more */
+	bool reporting;               /* done is being called; whoever called that frees it */
+	int error;                    /* why it ends, found by us and not by curl */
 	struct kev_error reason;
 };
 
 struct kev_http {
 	const struct kev_cluster_config *config;
 	const struct kev_clock *clock;
-	struct kev_credential *credential;
-	struct kev_identity identity;
+	struct kev_login *login;
 	struct kev_origin origin;
 	char *proxy; /* may hold a password; NULL: none */
 	char *user_agent;
@@ -57,8 +59,8 @@ struct kev_http {
 	CURLM *multi;
 	struct kev_http_transfer *first, **last;
 	struct kev_heard heard;
+	const struct kev_http_transfer *reported; /* whose done is being called */
 	bool inside; /* curl is calling us: nothing may be added to the multi or taken from it */
-	bool renew;  /* read the certificates and the key anew: their files may have changed */
 	bool fresh;  /* the connection that there is may be dead: the next request makes a new one */
 	bool global; /* curl_global_init() was called */
 };
@@ -86,16 +88,14 @@ static int prepare(struct kev_http *http, const char *user_agent, struct kev_err
 	if (r == 0)
 		r = kev_proxy_choose(http->config, &http->origin, &environment, &http->proxy, error);
 	if (r == 0)
-		r = kev_identity_load(&http->identity, http->config, http->clock, error);
+		r = kev_login_create(http->config, http->clock, &http->login, error);
 	if (r)
 		return r;
 	http->user_agent = strdup(user_agent);
-	http->credential = kev_credential_create(http->config, http->clock);
 	http->multi = curl_multi_init();
 	if (http->origin.connect_to)
 		http->connect_to = curl_slist_append(NULL, http->origin.connect_to);
-	if (!http->user_agent || !http->credential || !http->multi ||
-		(http->origin.connect_to && !http->connect_to))
+	if (!http->user_agent || !http->multi || (http->origin.connect_to && !http->connect_to))
 		return -ENOMEM;
 	return curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX) == CURLM_OK ? 0
 												   : -ENOMEM;
@@ -112,7 +112,6 @@ int kev_http_create(const struct kev_cluster_config *config, const struct kev_cl
 	http->config = config;
 	http->clock = clock;
 	http->last = &http->first;
-	kev_identity_init(&http->identity);
 	kev_heard_init(&http->heard);
 	r = prepare(http, user_agent, error);
 	if (r) {
@@ -149,9 +148,7 @@ static void destroy_transfer(struct kev_http_transfer *transfer)
 	if (transfer->admitted)
 		curl_multi_remove_handle(transfer->http->multi, transfer->easy);
 	curl_easy_cleanup(transfer->easy);
-	for (struct curl_slist *header = transfer->headers; header; header = header->next)
-		wipe(header->data);
-	curl_slist_free_all(transfer->headers);
+	kev_header_list_fini(&transfer->headers);
 	free(transfer);
 }
 
@@ -163,8 +160,7 @@ void kev_http_destroy(struct kev_http *http)
 		destroy_transfer(http->first);
 	curl_multi_cleanup(http->multi);
 	curl_slist_free_all(http->connect_to);
-	kev_credential_destroy(http->credential);
-	kev_identity_fini(&http->identity);
+	kev_login_destroy(http->login);
 	kev_origin_fini(&http->origin);
 	wipe(http->proxy);
 	free(http->proxy);
@@ -213,6 +209,8 @@ static bool on_head_complete(struct kev_http_transfer *transfer)
 {
 	struct kev_http_response response = response_of(transfer);
 
+	if (response.status != 401)
+		kev_login_accepted(transfer->http->login, &transfer->login);
 	/* curl decodes what was asked for, and would hand over what was not as it came. */
 	if (!transfer->request.gzip && transfer->head.encoding[0] &&
 		strcmp(transfer->head.encoding, "identity") != 0) {
@@ -286,88 +284,21 @@ static int on_progress(
 
 /* ---- starting ---- */
 
-static int add_header(struct kev_http_transfer *transfer, const char *text)
-{
-	struct curl_slist *grown = curl_slist_append(transfer->headers, text);
-
-	if (!grown)
-		return -ENOMEM;
-	transfer->headers = grown;
-	return 0;
-}
-
-static int add_named_header(struct kev_http_transfer *transfer, const char *name, const char *value)
-{
-	struct kev_buf text;
-	int r = 0;
-
-	if (!value)
-		return 0;
-	kev_buf_init(&text, HEADER_MAX);
-	kev_buf_printf(&text, "%s: %s", name, value);
-	r = text.error || !kev_buf_cstr(&text) ? -ENOMEM : add_header(transfer, text.data);
-	kev_buf_fini(&text);
-	return r;
-}
-
-/* A line "Name: value". One without a value is taken by curl as an order to leave the header out, unless it
- * ends in a semicolon. */
-static int add_line(struct kev_http_transfer *transfer, const char *line)
-{
-	size_t len = strlen(line);
-	struct kev_buf text;
-	int r;
-
-	if (len < 2 || strcmp(line + len - 2, ": ") != 0)
-		return add_header(transfer, line);
-	kev_buf_init(&text, HEADER_MAX);
-	kev_buf_append(&text, line, len - 2);
-	kev_buf_append_char(&text, ';');
-	r = text.error || !kev_buf_cstr(&text) ? -ENOMEM : add_header(transfer, text.data);
-	kev_buf_fini(&text);
-	return r;
-}
-
-/* Whom we act as. */
-static int add_impersonation(struct kev_http_transfer *transfer)
-{
-	int r = 0;
-
-	for (char **line = transfer->http->config->impersonate; line && *line && !r; line++)
-		r = add_line(transfer, *line);
-	return r;
-}
-
-/* That there is no credential now is this transfer's misfortune, which its done tells. */
-static int add_credential(struct kev_http_transfer *transfer)
-{
-	struct kev_http *http = transfer->http;
-	struct kev_buf text;
-	int r = 0;
-
-	kev_buf_init(&text, HEADER_MAX);
-	if (http->origin.secure)
-		transfer->error = kev_credential_header(http->credential, &text, &transfer->reason);
-	if (!transfer->error && text.len)
-		r = kev_buf_cstr(&text) ? add_header(transfer, text.data) : -ENOMEM;
-	kev_buf_wipe(&text);
-	return r;
-}
-
 static int add_headers(struct kev_http_transfer *transfer, const struct kev_http_request *request)
 {
-	const char *host = transfer->http->origin.host_header;
-	int r = host ? add_header(transfer, host) : 0;
+	const struct kev_http *http = transfer->http;
+	struct curl_slist **headers = &transfer->headers;
+	int r = http->origin.host_header ? kev_header_list_add(headers, http->origin.host_header) : 0;
 
 	if (r == 0)
-		r = add_named_header(transfer, "Accept", request->accept);
+		r = kev_header_list_add_named(headers, "Accept", request->accept);
 	if (r == 0)
-		r = add_named_header(transfer, "If-None-Match", request->if_none_match);
+		r = kev_header_list_add_named(headers, "If-None-Match", request->if_none_match);
 	if (r == 0 && request->post)
-		r = add_header(transfer, "Content-Type: application/json");
-	if (r == 0)
-		r = add_impersonation(transfer);
-	return r ? r : add_credential(transfer);
+		r = kev_header_list_add(headers, "Content-Type: application/json");
+	for (char **line = http->config->impersonate; line && *line && r == 0; line++)
+		r = kev_header_list_add(headers, *line);
+	return r;
 }
 
 /* Options are set in a run, and one look at the end tells whether all were taken. */
@@ -383,7 +314,6 @@ static bool set_request(struct kev_http_transfer *transfer, const char *url)
 	SET(CURLOPT_URL, url);
 	SET(CURLOPT_PATH_AS_IS, 1L);
 	SET(CURLOPT_USERAGENT, transfer->http->user_agent);
-	SET(CURLOPT_HTTPHEADER, transfer->headers);
 	SET(CURLOPT_ACCEPT_ENCODING, transfer->request.gzip ? "gzip" : NULL);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, transfer);
@@ -404,12 +334,6 @@ static bool set_request(struct kev_http_transfer *transfer, const char *url)
 static int set_up(struct kev_http_transfer *transfer, const struct kev_http_request *request)
 {
 	struct kev_http *http = transfer->http;
-	const struct kev_connection connection = {.config = http->config,
-		.identity = &http->identity,
-		.origin = &http->origin,
-		.proxy = http->proxy,
-		.connect_to = http->connect_to,
-		.fresh = http->fresh};
 	struct kev_buf url;
 	int r = add_headers(transfer, request);
 
@@ -420,23 +344,10 @@ static int set_up(struct kev_http_transfer *transfer, const struct kev_http_requ
 	kev_buf_append_c(&url, request->path);
 	if (url.error == -EMSGSIZE)
 		fail(transfer, -EPROTO, "the request's URL is too long");
-	else if (url.error || !kev_buf_cstr(&url) || !set_request(transfer, url.data) ||
-		 !kev_connection_configure(transfer->easy, &connection))
+	else if (url.error || !kev_buf_cstr(&url) || !set_request(transfer, url.data))
 		r = -ENOMEM;
 	kev_buf_fini(&url);
 	return r;
-}
-
-/* Certificates are renewed in place. Half of a pair, or nothing at all, is not taken over. */
-static void renew_identity(struct kev_http *http)
-{
-	struct kev_error error = {""};
-
-	if (!http->renew)
-		return;
-	http->renew = false;
-	if (kev_identity_load(&http->identity, http->config, http->clock, &error))
-		kev_log_info("%s", error.text);
 }
 
 int kev_http_start(
@@ -446,7 +357,6 @@ int kev_http_start(
 
 	if (!transfer)
 		return -ENOMEM;
-	renew_identity(http);
 	transfer->http = http;
 	transfer->request = *request;
 	transfer->request.gzip = request->gzip && !http->config->disable_compression;
@@ -457,7 +367,6 @@ int kev_http_start(
 		destroy_transfer(transfer);
 		return -ENOMEM;
 	}
-	http->fresh = false;
 	transfer->link = http->last;
 	*http->last = transfer;
 	http->last = &transfer->next;
@@ -484,11 +393,11 @@ static int explain(struct kev_http_transfer *transfer, CURLcode code)
 	struct kev_failure failure = {.server = http->origin.label,
 		.text = text,
 		.proxied = http->proxy != NULL,
-		.has_ca = http->identity.ca.len > 0};
+		.has_ca = kev_login_has_authority(http->login)};
 
 	kev_connection_classify(transfer->easy, code, &failure);
-	/* Either side may have a new certificate, and its file be there already. */
-	http->renew |= failure.kind == KEV_FAILURE_CERTIFICATE || failure.kind == KEV_FAILURE_TLS;
+	if (failure.kind == KEV_FAILURE_CERTIFICATE || failure.kind == KEV_FAILURE_TLS)
+		kev_login_distrusted(http->login, &transfer->login);
 	return kev_failure_explain(&failure, &transfer->reason);
 }
 
@@ -508,8 +417,10 @@ static void report(struct kev_http_transfer *transfer)
 		kev_connection_measure(transfer->easy, transfer->request.peer);
 	take_out(transfer);
 	transfer->reporting = true;
+	transfer->http->reported = transfer;
 	if (!transfer->cancelled)
 		transfer->request.done(transfer->request.context, &result);
+	transfer->http->reported = NULL;
 	destroy_transfer(transfer);
 }
 
@@ -543,8 +454,11 @@ static int64_t transfer_deadline(const struct kev_http_transfer *transfer)
 	int64_t idle = deadline(transfer->last_byte, transfer->request.idle_timeout);
 	int64_t total = deadline(transfer->started, transfer->request.total_timeout);
 
-	if (transfer->error || transfer->cancelled)
+	if (transfer->error || transfer->cancelled || transfer->outdated)
 		return INT64_MIN;
+	/* It is not the server who lets us wait. */
+	if (transfer->waits)
+		return INT64_MAX;
 	return idle < total ? idle : total;
 }
 
@@ -580,7 +494,7 @@ static void expire(struct kev_http_transfer *transfer)
 	struct kev_http *http = transfer->http;
 	bool total = deadline(transfer->started, transfer->request.total_timeout) <= now(http);
 
-	if (transfer->error || transfer->cancelled)
+	if (transfer->error || transfer->cancelled || transfer->outdated)
 		return;
 	transfer->error = -ETIMEDOUT;
 	kev_error_set(&transfer->reason, total ? "%s: not done within %d s" : "%s: not a byte for %d s",
@@ -617,15 +531,57 @@ static void report_overdue(struct kev_http *http)
 	}
 }
 
+/* Give it what changes from time to time: who we are. @return 0, -EAGAIN (not yet), or an error that the
+ * transfer has then */
+static int log_in(struct kev_http_transfer *transfer)
+{
+	struct kev_http *http = transfer->http;
+	struct kev_connection connection = {.config = http->config,
+		.origin = &http->origin,
+		.proxy = http->proxy,
+		.connect_to = http->connect_to,
+		.fresh = http->fresh};
+	struct kev_buf text;
+	int r;
+
+	kev_buf_init(&text, HEADER_MAX);
+	r = kev_login_prepare(http->login, &text, &transfer->login, &connection.identity, &transfer->reason);
+	if (r == 0 && text.len)
+		r = kev_buf_cstr(&text) ? kev_header_list_add(&transfer->headers, text.data) : -ENOMEM;
+	kev_buf_wipe(&text);
+	if (r == 0 && (curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers) != CURLE_OK ||
+			      !kev_connection_configure(transfer->easy, &connection)))
+		r = -ENOMEM;
+	return r;
+}
+
+static void admit_one(struct kev_http_transfer *transfer)
+{
+	struct kev_http *http = transfer->http;
+	bool waited = transfer->waits;
+	int r = log_in(transfer);
+
+	transfer->waits = r == -EAGAIN;
+	if (transfer->waits)
+		return;
+	if (r == 0) {
+		if (waited)
+			transfer->started = transfer->last_byte = now(http);
+		transfer->admitted = curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK;
+		r = transfer->admitted ? 0 : -ENOMEM;
+		http->fresh = false;
+	}
+	if (r == -ENOMEM)
+		fail(transfer, r, strerror(ENOMEM));
+	transfer->error = r;
+}
+
 /* Hand curl what was started since. */
 static void admit(struct kev_http *http)
 {
 	for (struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
-		if (transfer->admitted || transfer->error || transfer->cancelled)
-			continue;
-		transfer->admitted = curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK;
-		if (!transfer->admitted)
-			fail(transfer, -ENOMEM, strerror(ENOMEM));
+		if (!transfer->admitted && !transfer->error && !transfer->cancelled)
+			admit_one(transfer);
 	}
 }
 
@@ -635,15 +591,28 @@ static bool is_awaited(const struct kev_http_transfer *transfer)
 	return !transfer->head.complete || transfer->request.idle_timeout > 0;
 }
 
+/* With another certificate a connection cannot be the same. A watch would keep its own for minutes: it ends
+ * as if the server had ended it, and the next one goes on from there. Everything else ends soon enough. */
+static void end_outdated(struct kev_http *http)
+{
+	for (struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
+		if (!transfer->admitted || transfer->error || is_awaited(transfer) ||
+			!kev_login_is_outdated(http->login, &transfer->login))
+			continue;
+		(void)curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+		transfer->outdated = true;
+	}
+}
+
 static int wait_ms(const struct kev_http *http, int timeout_ms)
 {
-	int64_t until = INT64_MAX, left;
+	int64_t until = kev_login_deadline(http->login), left;
 
 	for (const struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
 		int64_t at = transfer_deadline(transfer);
 
 		until = at < until ? at : until;
-		if (is_awaited(transfer) && timeout_ms > AWAITED_WAIT_MS)
+		if (transfer->admitted && is_awaited(transfer) && timeout_ms > AWAITED_WAIT_MS)
 			timeout_ms = AWAITED_WAIT_MS;
 	}
 	if (until == INT64_MIN)
@@ -661,12 +630,26 @@ static int to_errno(CURLMcode code)
 	return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
 }
 
+static int wait_for_something(struct kev_http *http, int timeout_ms)
+{
+	struct curl_waitfd extra[KEV_PLUGIN_DESCRIPTORS];
+	int fds[KEV_PLUGIN_DESCRIPTORS];
+	size_t count = kev_login_descriptors(http->login, fds);
+
+	for (size_t i = 0; i < count; i++)
+		extra[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
+	return to_errno(
+		curl_multi_poll(http->multi, extra, (unsigned)count, wait_ms(http, timeout_ms), NULL));
+}
+
 int kev_http_run(struct kev_http *http, int timeout_ms)
 {
 	int running, r;
 
+	kev_login_look(http->login);
+	end_outdated(http);
 	admit(http);
-	r = to_errno(curl_multi_poll(http->multi, NULL, 0, wait_ms(http, timeout_ms), NULL));
+	r = wait_for_something(http, timeout_ms);
 	if (r)
 		return r;
 	http->inside = true;
@@ -699,28 +682,46 @@ int64_t kev_http_quiet_since(const struct kev_http *http)
 	int64_t since = INT64_MAX;
 
 	for (const struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
-		int64_t heard = kev_http_heard(http, transfer);
+		int64_t heard = transfer->waits ? INT64_MAX : kev_http_heard(http, transfer);
 
 		since = heard < since ? heard : since;
 	}
 	return since;
 }
 
-bool kev_http_refresh_credential(struct kev_http *http)
+bool kev_http_refresh_credential(struct kev_http *http, struct kev_error *why)
 {
-	http->renew = http->config->cert_file != NULL || http->config->ca_file != NULL;
-	return kev_credential_refresh(http->credential) || http->config->cert_file;
+	static const struct kev_login_state unknown = {0, 0};
+
+	if (kev_login_refused(http->login, http->reported ? &http->reported->login : &unknown))
+		return true;
+	kev_login_explain(http->login, why);
+	return false;
+}
+
+bool kev_http_is_waiting(const struct kev_http *http, const struct kev_http_transfer *transfer)
+{
+	if (transfer)
+		return transfer->waits;
+	transfer = http->first;
+	while (transfer && !transfer->waits)
+		transfer = transfer->next;
+	return transfer != NULL;
 }
 
 int kev_http_badge(struct kev_http *http, struct kev_badge *out, struct kev_error *error)
 {
+	const struct kev_identity *identity;
+	struct kev_login_state state;
 	struct kev_buf header;
 	int r;
 
 	kev_buf_init(&header, HEADER_MAX);
-	r = http->origin.secure ? kev_credential_header(http->credential, &header, error) : 0;
+	r = kev_login_prepare(http->login, &header, &state, &identity, error);
+	if (r == -EAGAIN)
+		kev_error_set(error, "the exec plugin has not ended");
 	if (r == 0)
-		r = kev_badge_read(kev_buf_str(&header), kev_buf_str(&http->identity.certificate), out);
+		r = kev_badge_read(kev_buf_str(&header), kev_buf_str(&identity->certificate), out);
 	kev_buf_wipe(&header);
 	return r;
 }

@@ -18,7 +18,8 @@
 
 /* One of the three, and what to call it. */
 struct part {
-	const char *field; /* as the kubeconfig calls it */
+	const char *field; /* as the kubeconfig calls it, or the plugin */
+	const char *data_suffix;
 	const char *file, *data;
 	struct kev_buf *out;
 };
@@ -42,7 +43,7 @@ static int fail(const struct part *part, const char *what, struct kev_error *err
 	if (part->file)
 		kev_error_set(error, "%s %s %s", part->field, kev_file_shown(part->file), what);
 	else
-		kev_error_set(error, "%s-data %s", part->field, what);
+		kev_error_set(error, "%s%s %s", part->field, part->data_suffix, what);
 	return -EINVAL;
 }
 
@@ -69,8 +70,8 @@ static int read_part(const struct part *part, struct kev_error *error)
 	}
 	if (r == 0 || r == -ENOMEM)
 		return r;
-	kev_error_set(error, "%s %s: %s", part->field, part->file ? kev_file_shown(part->file) : "-data",
-		strerror(r == -EMSGSIZE ? EFBIG : -r));
+	kev_error_set(error, "%s%s%s: %s", part->field, part->file ? " " : part->data_suffix,
+		part->file ? kev_file_shown(part->file) : "", strerror(r == -EMSGSIZE ? EFBIG : -r));
 	return -EINVAL;
 }
 
@@ -161,8 +162,8 @@ static int check_expiry(
 	return fail(part, text, error);
 }
 
-static int check_pair(const struct part *certificate, const struct part *key,
-	const struct kev_cluster_config *config, int64_t now, struct kev_error *error)
+static int check_pair(const struct part *certificate, const struct part *key, bool alone, int64_t now,
+	struct kev_error *error)
 {
 	EVP_PKEY *private_key = NULL;
 	X509 *leaf = NULL;
@@ -172,7 +173,7 @@ static int check_pair(const struct part *certificate, const struct part *key,
 		r = read_key(key, &private_key, error);
 	if (r == 0 && X509_check_private_key(leaf, private_key) != 1)
 		r = fail(key, "is not the key of the client certificate", error);
-	if (r == 0 && !config->token && !config->token_file && !config->username)
+	if (r == 0 && alone)
 		r = check_expiry(certificate, leaf, now, error);
 	ERR_clear_error();
 	EVP_PKEY_free(private_key);
@@ -183,10 +184,12 @@ static int check_pair(const struct part *certificate, const struct part *key,
 static int load(struct kev_identity *identity, const struct kev_cluster_config *config, int64_t now,
 	struct kev_error *error)
 {
-	const struct part ca = {"certificate-authority", config->ca_file, config->ca_data, &identity->ca};
+	const struct part ca = {
+		"certificate-authority", "-data", config->ca_file, config->ca_data, &identity->ca};
 	const struct part certificate = {
-		"client-certificate", config->cert_file, config->cert_data, &identity->certificate};
-	const struct part key = {"client-key", config->key_file, config->key_data, &identity->key};
+		"client-certificate", "-data", config->cert_file, config->cert_data, &identity->certificate};
+	const struct part key = {"client-key", "-data", config->key_file, config->key_data, &identity->key};
+	bool alone = !config->token && !config->token_file && !config->username;
 	int r = read_part(&ca, error);
 
 	if (r == 0 && (ca.file || ca.data))
@@ -196,8 +199,42 @@ static int load(struct kev_identity *identity, const struct kev_cluster_config *
 	if (r == 0)
 		r = read_part(&key, error);
 	if (r == 0 && (certificate.file || certificate.data))
-		r = check_pair(&certificate, &key, config, now, error);
+		r = check_pair(&certificate, &key, alone, now, error);
 	return r;
+}
+
+static int copy(struct kev_buf *out, struct kev_str text)
+{
+	/* At once, as a reallocation would leave a copy behind. */
+	kev_buf_reserve(out, text.len);
+	return kev_buf_append_str(out, text);
+}
+
+int kev_identity_set_pair(struct kev_identity *identity, struct kev_str certificate, struct kev_str key,
+	const struct kev_clock *clock, struct kev_error *error)
+{
+	struct kev_identity pair;
+	const struct part parts[] = {
+		{"clientCertificate", "Data", NULL, certificate.data, &pair.certificate},
+		{"clientKey", "Data", NULL, key.data, &pair.key},
+	};
+	int r;
+
+	kev_identity_init(&pair);
+	r = copy(&pair.certificate, certificate);
+	if (r == 0)
+		r = copy(&pair.key, key);
+	if (r == 0 && certificate.len)
+		r = check_pair(&parts[0], &parts[1], true, kev_clock_realtime(clock) / KEV_NS_PER_SEC, error);
+	if (r) {
+		kev_identity_fini(&pair);
+		return r;
+	}
+	kev_buf_fini(&identity->certificate);
+	kev_buf_wipe(&identity->key);
+	identity->certificate = pair.certificate;
+	identity->key = pair.key;
+	return 0;
 }
 
 int kev_identity_load(struct kev_identity *out, const struct kev_cluster_config *config,

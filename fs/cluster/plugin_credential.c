@@ -14,6 +14,8 @@
 
 /* Of a foreign kind or version as a message shows it. */
 #define SHOWN_MAX 100
+/* It is to stand in a header. */
+#define TOKEN_MAX 65536
 
 void kev_plugin_credential_init(struct kev_plugin_credential *credential)
 {
@@ -168,6 +170,8 @@ static int check(const struct kev_plugin_credential *credential, struct kev_erro
 	if (certificate != key)
 		return refuse(error, certificate ? "prints a clientCertificateData without clientKeyData"
 						 : "prints a clientKeyData without clientCertificateData");
+	if (credential->token.len > TOKEN_MAX)
+		return refuse(error, "prints a token of more than 64 KiB");
 	if (holds_control(kev_buf_str(&credential->token)))
 		return refuse(error, "prints a token with a line break or another control character in it");
 	return 0;

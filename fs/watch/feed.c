@@ -45,7 +45,7 @@ struct kev_feed {
 	bool synced;
 	struct kev_meter_mark *mark; /* by which it is seen that the thread lives */
 	size_t unsettled;            /* watchers whose first list is not complete */
-	int64_t since;               /* when the thread started */
+	int64_t since;               /* when the thread started, or had a credential to ask with */
 	int64_t hold_until;          /* while events wait for an answer; INT64_MAX if none does */
 	int64_t expire_at;           /* when what is retained is looked at next */
 	int64_t progress_behind;
@@ -273,6 +273,9 @@ static void tick(struct kev_feed *feed, int64_t at)
 	kev_pulse_tick(feed->pulse, at);
 	if (at >= feed->hold_until)
 		release(feed);
+	/* A plugin has a timeout of its own. */
+	if (kev_http_is_waiting(feed->http, NULL))
+		feed->since = at;
 	if (at >= sync_deadline(feed) && !feed->failure)
 		time_out(feed);
 	expire(feed, at);

@@ -427,7 +427,7 @@ static void on_refusal(struct kev_watcher *w, const struct kev_http_response *re
 	}
 	explain_refusal(w, kev_buf_str(&status.message));
 	kev_status_fini(&status);
-	input.refreshed = response->status == 401 && kev_http_refresh_credential(w->config.http);
+	input.refreshed = response->status == 401 && kev_http_refresh_credential(w->config.http, &w->why);
 	end_request(w);
 	step(w, input);
 }
@@ -780,6 +780,9 @@ static void check_quiet(struct kev_watcher *w, int64_t at)
 
 void kev_watcher_tick(struct kev_watcher *w, int64_t at)
 {
+	/* It is not the server who lets us wait. */
+	if (w->deadline < INT64_MAX && w->transfer && kev_http_is_waiting(w->config.http, w->transfer))
+		w->deadline = at + HEAD_TIMEOUT * KEV_NS_PER_SEC;
 	if (at < w->deadline)
 		return;
 	if (w->connected) {

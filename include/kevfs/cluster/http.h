@@ -30,8 +30,8 @@ struct kev_http_response {
 	int retry_after;             /**< seconds; -1 where there is no (valid) Retry-After; at most 3600 */
 	struct kev_str content_type; /**< without parameters, lower case; borrowed */
 	const char *etag;            /**< with its quotes; borrowed; NULL where there is none */
-	int64_t date; /**< the server's clock: seconds since the epoch; 0 where it is not told */
-	bool gzip;    /**< it came compressed */
+	int64_t date;        /**< the server's clock: seconds since the epoch; 0 where it is not told */
+	bool gzip;           /**< it came compressed */
 	uint64_t connection; /**< what it comes on: a number that counts up; 0 where it is not known */
 };
 
@@ -107,11 +107,20 @@ uint64_t kev_http_newest(const struct kev_http *http);
  * answer begins, when it was started. */
 int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transfer *transfer);
 
-/** The oldest of these, of all that are under way; INT64_MAX where none is. */
+/** The oldest of these, of all that are under way and do not wait for a credential; INT64_MAX where none is.
+ */
 int64_t kev_http_quiet_since(const struct kev_http *http);
 
-/** The server answered 401: use a fresh credential from now on. @return true if there is one to be had */
-bool kev_http_refresh_credential(struct kev_http *http);
+/** The server answered 401 to the request whose done is being called: use a fresh credential from now on.
+ * @return true if there is one to be had; else, if something is known of that, it is put behind what why says
+ */
+bool kev_http_refresh_credential(struct kev_http *http, struct kev_error *why);
+
+/**
+ * Does it wait for a credential plugin, and not for the server? Its timeouts begin when it does no more.
+ * @param transfer  NULL: any of them
+ */
+bool kev_http_is_waiting(const struct kev_http *http, const struct kev_http_transfer *transfer);
 
 /** What we show to the server now. @return 0, or as kev_credential_header(), with the error set */
 int kev_http_badge(struct kev_http *http, struct kev_badge *out, struct kev_error *error) KEV_MUST_USE;

@@ -30,4 +30,9 @@ void kev_identity_fini(struct kev_identity *identity);
 int kev_identity_load(struct kev_identity *out, const struct kev_cluster_config *config,
 	const struct kev_clock *clock, struct kev_error *error) KEV_MUST_USE;
 
+/** Put another certificate and its key in place of what there is, checked the same way; empty ones: none.
+ * @return the same */
+int kev_identity_set_pair(struct kev_identity *identity, struct kev_str certificate, struct kev_str key,
+	const struct kev_clock *clock, struct kev_error *error) KEV_MUST_USE;
+
 #endif

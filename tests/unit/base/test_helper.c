@@ -356,6 +356,19 @@ static void test_helper_that_is_gone(void **state)
 	kev_helper_kill(f->helper);
 }
 
+/* Nobody is left to look after what it ran. */
+static void test_helper_that_is_killed(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, "echo $PPID; exec sleep 1000");
+	run(f);
+	await_word(f);
+	let_go(f);
+	assert_int_equal(kill((pid_t)atoi(output(f)), SIGKILL), 0); /* NOLINT(cert-err34-c) */
+	assert_all_gone(f->output[0]);
+}
+
 static void test_unmount(void **state)
 {
 	struct fixture *f = *state;
@@ -418,6 +431,7 @@ int main(void)
 		TEST(test_daemon_that_is_killed),
 		TEST(test_signals_do_not_reach_it),
 		TEST(test_helper_that_is_gone),
+		TEST(test_helper_that_is_killed),
 		TEST(test_unmount),
 		TEST(test_unmount_nothing),
 		cmocka_unit_test(test_destroy_null),

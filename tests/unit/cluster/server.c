@@ -100,16 +100,15 @@ void certificate_make(struct certificate *out, const struct certificate *issuer,
 	static atomic_int serial;
 	EVP_PKEY *key = EVP_EC_gen("P-256"), *signer = issuer ? read_key(issuer->key) : key;
 	X509 *certificate = X509_new(), *by = issuer ? read_certificate(issuer->certificate) : certificate;
-	char name[32];
 
 	CHECK(key && certificate);
-	snprintf(name, sizeof(name), "test %d", ++serial);
+	snprintf(out->name, sizeof(out->name), "test %d", ++serial);
 	X509_set_version(certificate, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial);
 	X509_gmtime_adj(X509_getm_notBefore(certificate), -86400L * 100);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), 86400L * days);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-		(const unsigned char *)name, -1, -1, 0);
+		(const unsigned char *)out->name, -1, -1, 0);
 	X509_set_issuer_name(certificate, X509_get_subject_name(by));
 	X509_set_pubkey(certificate, key);
 	if (!issuer)
@@ -220,6 +219,16 @@ const char *connection_name(const struct connection *connection)
 		connection->ssl ? SSL_get_servername(connection->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
 
 	return name ? name : "";
+}
+
+void connection_peer(const struct connection *connection, char *name, size_t size)
+{
+	X509 *peer = connection->ssl ? SSL_get1_peer_certificate(connection->ssl) : NULL;
+
+	name[0] = '\0';
+	if (peer)
+		X509_NAME_get_text_by_NID(X509_get_subject_name(peer), NID_commonName, name, (int)size);
+	X509_free(peer);
 }
 
 static int connect_to(int port)

@@ -11,9 +11,10 @@
 struct server;
 struct connection;
 
-/** A certificate and its key, as PEM. */
+/** A certificate and its key, as PEM, and its common name. */
 struct certificate {
 	char *certificate, *key;
+	char name[32];
 };
 
 /**
@@ -56,6 +57,8 @@ void connection_reset(struct connection *connection);
 void connection_wait(struct connection *connection);
 /** The name that the client asked for by SNI; "" for none. */
 const char *connection_name(const struct connection *connection);
+/** The common name of the client's certificate; "" for none. */
+void connection_peer(const struct connection *connection, char *name, size_t size);
 /** Become a tunnel to a port of loopback, until either side ends. @return false if nobody listens */
 bool connection_tunnel(struct connection *connection, int port, const char *greeting, size_t len);
 

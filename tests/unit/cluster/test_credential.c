@@ -95,7 +95,7 @@ static void test_header_anonymous(void **state)
 	kev_buf_append_c(&f->header, "old");
 	assert_header(f, "");
 	assert_int_equal(f->header.len, 0);
-	assert_false(kev_credential_refresh(f->credential));
+	assert_false(kev_credential_refresh(f->credential, 0));
 }
 
 static void test_header_token(void **state)
@@ -106,7 +106,7 @@ static void test_header_token(void **state)
 	kev_buf_append_c(&f->header, "old");
 	assert_header(f, "Authorization: Bearer abc");
 	/* There is nothing to read again. */
-	assert_false(kev_credential_refresh(f->credential));
+	assert_false(kev_credential_refresh(f->credential, 0));
 	assert_header(f, "Authorization: Bearer abc");
 }
 
@@ -134,7 +134,7 @@ static void test_header_http_sends_nothing(void **state)
 	f->config.username = (char[]){"bob"};
 	kev_buf_append_c(&f->header, "old");
 	assert_header(f, "");
-	assert_false(kev_credential_refresh(f->credential));
+	assert_false(kev_credential_refresh(f->credential, 0));
 }
 
 static void test_header_token_file_rotates(void **state)
@@ -241,11 +241,11 @@ static void test_refresh(void **state)
 	write_token(f, "one", 3);
 	assert_header(f, "Authorization: Bearer one");
 	write_token(f, "two", 3);
-	assert_true(kev_credential_refresh(f->credential));
+	assert_true(kev_credential_refresh(f->credential, 0));
 	assert_header(f, "Authorization: Bearer two");
 	/* With nothing better, the old one. */
 	assert_int_equal(unlink(f->path), 0);
-	assert_true(kev_credential_refresh(f->credential));
+	assert_true(kev_credential_refresh(f->credential, 0));
 	assert_header(f, "Authorization: Bearer two");
 }
 

@@ -1,6 +1,7 @@
 #include "../test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -97,6 +98,35 @@ static void test_parse_refuses_unknown_letters(void **state)
 
 		assert_int_equal(parse(&options, lines[i][0], &error), -EINVAL);
 		assert_non_null(strstr(error.text, lines[i][1]));
+		kev_options_fini(&options);
+	}
+}
+
+static void test_parse_exec(void **state)
+{
+	static const char *const wrong[][2] = {{"exec_path=", "exec_path="},
+		{"exec_path=bin", "exec_path=bin"}, {"exec_path=/a::/b", "exec_path=/a::/b"},
+		{"exec_path=/a:", "exec_path=/a:"}, {"exec_path=/a:./b", "exec_path=/a:./b"},
+		{"exec_timeout=0", "at least one second"}, {"exec_timeout=3601", "from 0 to 3600"},
+		{"exec_timeout=x", "not a number"}};
+	struct kev_options options;
+	struct kev_error error;
+
+	(void)state;
+	assert_int_equal(parse(&options, "kevfs|a|b", &error), 0);
+	assert_null(options.exec_path);
+	assert_int_equal(options.exec_timeout, 60);
+	kev_options_fini(&options);
+	assert_int_equal(parse(&options, "kevfs|-o|exec_path=/opt/a b:/,exec_timeout=3600|a|b", &error), 0);
+	assert_string_equal(options.exec_path, "/opt/a b:/");
+	assert_int_equal(options.exec_timeout, 3600);
+	kev_options_fini(&options);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(wrong); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "kevfs|-o|%s|a|b", wrong[i][0]);
+		assert_int_equal(parse(&options, line, &error), -EINVAL);
+		assert_non_null(strstr(error.text, wrong[i][1]));
 		kev_options_fini(&options);
 	}
 }
@@ -450,6 +480,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_defaults),
+		cmocka_unit_test(test_parse_exec),
 		cmocka_unit_test(test_parse_mount_helper_line),
 		cmocka_unit_test(test_parse_quoted_value),
 		cmocka_unit_test(test_parse_refuses_unknown_letters),

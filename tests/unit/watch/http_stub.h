@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,6 +27,9 @@ struct kev_http_transfer {
 struct kev_http {
 	struct kev_http_transfer *first; /* the oldest */
 	bool can_refresh;
+	const char *cannot_refresh; /* why; NULL: nothing is known */
+	atomic_bool waiting;        /* for a credential */
+	atomic_int runs;
 	int fail_starts; /* so many more requests cannot be started */
 	int cancelled;
 	uint64_t newest; /* connection, on which the next heads come */
@@ -129,6 +133,7 @@ int kev_http_run(struct kev_http *http, int timeout_ms)
 {
 	struct timespec until;
 
+	atomic_fetch_add(&http->runs, 1);
 	if (http->run)
 		http->run(http, http->context);
 	/* In short steps: the test may have something new to say. */
@@ -172,9 +177,18 @@ int64_t kev_http_quiet_since(const struct kev_http *http)
 	return since;
 }
 
-bool kev_http_refresh_credential(struct kev_http *http)
+bool kev_http_refresh_credential(struct kev_http *http, struct kev_error *why)
 {
+	struct kev_error what = *why;
+
+	if (http->cannot_refresh)
+		kev_error_set(why, "%s; %s", what.text, http->cannot_refresh);
 	return http->can_refresh;
+}
+
+bool kev_http_is_waiting(const struct kev_http *http, const struct kev_http_transfer *transfer)
+{
+	return atomic_load(&http->waiting) && (transfer || http->first);
 }
 
 int kev_http_append_query(struct kev_buf *out, struct kev_str s)

@@ -360,6 +360,47 @@ static void test_sync_times_out(void **state)
 	assert_string_equal(world->why.text, "https://server: no answer for 1 s (sync_timeout)");
 }
 
+static atomic_llong skew;
+
+static int64_t skewed(void *context)
+{
+	(void)context;
+	return kev_clock_monotonic(kev_clock_system()) + atomic_load(&skew);
+}
+
+/* Let the thread look at the clock. */
+static void await_ticks(void)
+{
+	int runs = atomic_load(&stub_http->runs);
+
+	WAIT_UNTIL(atomic_load(&stub_http->runs) >= runs + 3);
+}
+
+/* The time of a credential plugin is not the server's. */
+static void test_sync_does_not_time_out_while_a_plugin_runs(void **state)
+{
+	struct world *world = *state;
+	const struct kev_clock clock = {skewed, skewed, NULL};
+
+	atomic_store(&world->server.mute, true);
+	world->config.clock = &clock;
+	start(world);
+	atomic_store(&stub_http->waiting, true);
+	await_ticks();
+	atomic_fetch_add(&skew, 100 * KEV_NS_PER_SEC);
+	await_ticks();
+	assert_int_equal(atomic_load(&world->synced), 0);
+	atomic_store(&stub_http->waiting, false);
+	atomic_fetch_add(&skew, 20 * KEV_NS_PER_SEC);
+	await_ticks();
+	assert_int_equal(atomic_load(&world->synced), 0);
+	atomic_fetch_add(&skew, 20 * KEV_NS_PER_SEC);
+	WAIT_UNTIL(atomic_load(&world->synced));
+	assert_int_equal(atomic_load(&world->result), -ETIMEDOUT);
+	kev_feed_destroy(world->feed);
+	world->feed = NULL;
+}
+
 static void test_sync_times_out_with_the_last_reason(void **state)
 {
 	struct world *world = *state;
@@ -484,6 +525,7 @@ int main(void)
 		TEST(test_sync_forbidden_fails),
 		TEST(test_sync_forbidden_patient_waits),
 		TEST(test_sync_times_out),
+		TEST(test_sync_does_not_time_out_while_a_plugin_runs),
 		TEST(test_sync_times_out_with_the_last_reason),
 		TEST(test_destroy_waits_for_nobody),
 		TEST(test_destroy_without_start),

@@ -503,6 +503,25 @@ static void test_watch_without_a_head_is_given_up(void **state)
 	request(world, first_page);
 }
 
+/* That is not the server's time. */
+static void test_watch_that_waits_for_a_credential(void **state)
+{
+	struct world *world = *state;
+
+	start_watching(world);
+	atomic_store(&world->http->waiting, true);
+	world->sample.now += 29 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 30 * S);
+	world->sample.now += 100 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_int_equal(world->http->cancelled, 0);
+	atomic_store(&world->http->waiting, false);
+	world->sample.now += 30 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_int_equal(world->http->cancelled, 1);
+}
+
 static void test_watch_may_be_silent(void **state)
 {
 	struct world *world = *state;
@@ -818,6 +837,18 @@ static void test_list_unauthorized_is_tried_once_more(void **state)
 	assert_int_equal(world->failed, -EACCES);
 }
 
+static void test_list_unauthorized_says_why_there_is_nothing_better(void **state)
+{
+	struct world *world = *state;
+
+	world->http->cannot_refresh = "exec plugin x: no login";
+	start(world, KEV_SCOPE_EVENTS);
+	answer(world, first_page, 401, "no");
+	assert_int_equal(world->failed, -EACCES);
+	assert_string_equal(world->why.text,
+		"https://server does not accept the credential: 401: no; exec plugin x: no login");
+}
+
 static void test_list_overload_waits(void **state)
 {
 	struct world *world = *state;
@@ -901,6 +932,7 @@ int main(void)
 		TEST(test_watch_garbage_is_mended_by_a_list),
 		TEST(test_watch_broken_relists_from_etcd),
 		TEST(test_watch_without_a_head_is_given_up),
+		TEST(test_watch_that_waits_for_a_credential),
 		TEST(test_watch_may_be_silent),
 		TEST(test_watch_is_not_silent_alone),
 		TEST(test_watch_goes_on_in_the_same_history),
@@ -916,6 +948,7 @@ int main(void)
 		TEST(test_list_fails_with_a_reason),
 		TEST(test_list_broken_fails_with_its_reason),
 		TEST(test_list_unauthorized_is_tried_once_more),
+		TEST(test_list_unauthorized_says_why_there_is_nothing_better),
 		TEST(test_list_overload_waits),
 		TEST(test_start_without_memory_is_tried_again),
 		TEST(test_relist_leaves_the_watch),
