@@ -30,6 +30,7 @@ type settings struct {
 	Tokens    []string `json:"tokens"`
 	Bookmark  float64  `json:"bookmark"` // seconds between those of pods and namespaces
 	Skew      float64  `json:"skew"`     // seconds that its clock is ahead, as its Date headers have it
+	Prefix    string   `json:"prefix"`   // "/k8s/c-1": all of the API is below it
 }
 
 type server struct {
@@ -222,8 +223,29 @@ func (s *server) user(r *http.Request) string {
 	return "system:anonymous"
 }
 
+// behindPrefix is the request as it is without the prefix of all paths; false where that is not before it.
+func (s *server) behindPrefix(r *http.Request) (*http.Request, bool) {
+	s.mu.Lock()
+	prefix := s.config.Prefix
+	s.mu.Unlock()
+	if prefix == "" {
+		return r, true
+	}
+	u := *r.URL
+	path, ok := strings.CutPrefix(u.Path, prefix+"/")
+	u.Path, u.RawPath = "/"+path, strings.TrimPrefix(u.RawPath, prefix)
+	stripped := *r
+	stripped.URL = &u
+	return &stripped, ok
+}
+
 // ServeHTTP is the API as clients see it: with credentials, faults and a log. What comes over plain http may read.
-func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+func (s *server) ServeHTTP(rw http.ResponseWriter, whole *http.Request) {
+	r, ok := s.behindPrefix(whole)
+	if !ok {
+		http.NotFound(rw, whole)
+		return
+	}
 	path, err := splitPath(r.URL)
 	if err != nil {
 		http.Error(rw, err.Error(), http.StatusBadRequest)

@@ -29,10 +29,13 @@ import (
 //	/bookmark   every watch that allows them sends one
 //	/resources  {"Group", "Version", "Name", "Kind", "Singular", "Scope"}: discovery lists one more
 //	/config     settings, those that are given
+//	/certificate {"name"}: a client certificate of that common name; its two files are the answer
 //	/requests   GET the log of requests (?open=1: those under way), DELETE it
 //	/stats      GET the counts
 type control struct {
 	s      *server
+	keys   *pki
+	dir    string
 	outage func(seconds float64)
 	drop   func()
 	end    func()
@@ -74,6 +77,7 @@ type orders struct {
 	Rate    float64 `json:"rate"`
 	RV      uint64  `json:"rv"`
 	What    string  `json:"what"`
+	Name    string  `json:"name"`
 }
 
 func (c *control) act(what string, r *http.Request) (any, error) {
@@ -111,6 +115,8 @@ func (c *control) act(what string, r *http.Request) (any, error) {
 	case "DELETE faults":
 		id, _ := strconv.Atoi(r.URL.Query().Get("id"))
 		return object{"acted": s.faults.remove(id)}, nil
+	case "POST certificate":
+		return c.keys.client(c.dir, o.Name)
 	case "POST compact":
 		s.store.compact(o.RV)
 	case "POST save":

@@ -173,7 +173,7 @@ func (r *rotation) rotate(what, dir string, seconds float64) error {
 		// The old one is not trusted any more: it is of an authority of its own, like the new one.
 		var fresh *pki
 		if fresh, err = newPKI(); err == nil {
-			keys.clients, keys.client = fresh.ca, fresh.client
+			keys.clients, keys.admin = fresh.ca, fresh.admin
 		}
 	default:
 		var fresh *pki

@@ -169,7 +169,7 @@ func run() error {
 			time.AfterFunc(time.Duration(seconds*float64(time.Second)), recover)
 		}
 	}
-	orders := &control{s: s, outage: interrupt, end: recover, drop: func() { interrupt(0); recover() }, gate: gate,
+	orders := &control{s: s, keys: keys, dir: *dir, outage: interrupt, end: recover, drop: func() { interrupt(0); recover() }, gate: gate,
 		rotate: func(what string, seconds float64) error { return rotation.rotate(what, *dir, seconds) }}
 	orders.replace = func(between func()) error {
 		s.held.Lock()

@@ -68,7 +68,7 @@ func issue(template *x509.Certificate, issuer *pair) (*pair, error) {
 }
 
 // A pki is the server's certificate, and a client's that it trusts: of the authority clients.
-type pki struct{ ca, clients, server, client *pair }
+type pki struct{ ca, clients, server, admin *pair }
 
 func issueServer(ca *pair) (*pair, error) {
 	return issue(&x509.Certificate{Subject: pkix.Name{CommonName: "fake-apiserver"}, DNSNames: []string{"localhost", "kubernetes.default.svc"},
@@ -85,9 +85,26 @@ func newPKI() (*pki, error) {
 	if p.server, err = issueServer(p.ca); err != nil {
 		return nil, err
 	}
-	p.client, err = issue(&x509.Certificate{Subject: pkix.Name{CommonName: clientName, Organization: []string{clientGroup}},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, p.ca)
+	p.admin, err = p.issueClient(clientName)
 	return &p, err
+}
+
+func (p *pki) issueClient(name string) (*pair, error) {
+	return issue(&x509.Certificate{Subject: pkix.Name{CommonName: name, Organization: []string{clientGroup}},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, p.clients)
+}
+
+// client leaves another client's certificate in dir, and says where.
+func (p *pki) client(dir, name string) (object, error) {
+	made, err := p.issueClient(name)
+	if err != nil {
+		return nil, err
+	}
+	cert, key := filepath.Join(dir, filepath.Base(name)+".crt"), filepath.Join(dir, filepath.Base(name)+".key")
+	if err := os.WriteFile(cert, made.cert, 0o600); err != nil {
+		return nil, err
+	}
+	return object{"certificate": cert, "key": key}, os.WriteFile(key, made.key, 0o600)
 }
 
 func (p *pki) config() (*tls.Config, error) {
@@ -100,7 +117,8 @@ func (p *pki) config() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: clients, NextProtos: []string{"h2", "http/1.1"}}, nil
 }
 
-// write leaves in dir what a client needs: ca.crt, client.crt, client.key, token, and a kubeconfig with the contexts fake
+// write leaves in dir what a client needs: ca.crt, client.crt, client.key, token, what a proxy with the server's certificate needs
+// (server.crt, server.key), and a kubeconfig with the contexts fake
 // (client certificate; the current one), token, anonymous and plain (http).
 func (p *pki) write(dir, secure, plain string) error {
 	b64 := base64.StdEncoding.EncodeToString
@@ -119,8 +137,8 @@ contexts:
 - {name: anonymous, context: {cluster: fake, user: anonymous}}
 - {name: plain, context: {cluster: plain, user: anonymous}}
 current-context: fake
-`, secure, b64(p.ca.cert), plain, b64(p.client.cert), b64(p.client.key), firstToken)
-	if err := writeFiles(dir, map[string][]byte{"token": []byte(firstToken), "kubeconfig": []byte(kubeconfig)}); err != nil {
+`, secure, b64(p.ca.cert), plain, b64(p.admin.cert), b64(p.admin.key), firstToken)
+	if err := writeFiles(dir, map[string][]byte{"server.crt": p.server.cert, "server.key": p.server.key, "token": []byte(firstToken), "kubeconfig": []byte(kubeconfig)}); err != nil {
 		return err
 	}
 	return p.writePEM(dir)
@@ -128,7 +146,7 @@ current-context: fake
 
 // writePEM leaves the certificates and the key in dir.
 func (p *pki) writePEM(dir string) error {
-	return writeFiles(dir, map[string][]byte{"ca.crt": p.ca.cert, "client.crt": p.client.cert, "client.key": p.client.key})
+	return writeFiles(dir, map[string][]byte{"ca.crt": p.ca.cert, "client.crt": p.admin.cert, "client.key": p.admin.key})
 }
 
 // writeFiles replaces each file at once, as those do that renew certificates.
