@@ -1,9 +1,10 @@
 #include "kevfs/cluster/answer.h"
 
 #include <errno.h>
-#include <malloc.h>
-#include <pthread.h>
+#include <setjmp.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,38 +34,98 @@ static int repair(struct kev_str text, struct kev_buf *out)
 	return kev_buf_append(out, text.data + start, i - start);
 }
 
-/* jansson takes memory that it does not get for bad syntax, or leaves out what it was for: so this notes it.
+/*
+ * jansson's memory. It is wiped when it is freed: what a credential plugin prints is an answer too, and
+ * jansson keeps pieces of what it reads in many places.
+ *
+ * While it reads, it must not go on without memory that it has asked for: it takes that for bad syntax,
+ * leaves out what it was for, and jansson 2.14 even writes a string that its own buffer could not grow for
+ * over the end of another. So reading is left from within the allocator, and what was allocated for it is
+ * freed here.
  */
-static _Thread_local bool starved;
+struct block {
+	struct block *next, **link; /* of those of the reading under way; link NULL: of none */
+	size_t size;
+	max_align_t memory[];
+};
+
+static _Thread_local struct block *blocks;
+static _Thread_local jmp_buf *reading; /* where to leave it; NULL: none is under way */
 
 static void *allocate(size_t size)
 {
-	void *memory = malloc(size);
+	struct block *block = size < PTRDIFF_MAX - sizeof(*block) ? malloc(sizeof(*block) + size) : NULL;
 
-	starved = starved || !memory;
-	return memory;
+	if (!block && reading)
+		longjmp(*reading, 1);
+	if (!block)
+		return NULL;
+	*block = (struct block){.size = size};
+	if (reading) {
+		block->next = blocks;
+		block->link = &blocks;
+		if (blocks)
+			blocks->link = &block->next;
+		blocks = block;
+	}
+	return block->memory;
 }
 
-/* What a credential plugin prints is an answer too, and jansson keeps pieces of what it reads in many places.
- */
+static void take_out(struct block *block)
+{
+	if (!block->link)
+		return;
+	*block->link = block->next;
+	if (block->next)
+		block->next->link = block->link;
+	block->link = NULL;
+}
+
 static void wipe_and_free(void *memory)
 {
-	if (memory)
-		explicit_bzero(memory, malloc_usable_size(memory));
-	free(memory);
+	struct block *block =
+		memory ? (struct block *)((char *)memory - offsetof(struct block, memory)) : NULL;
+
+	if (!block)
+		return;
+	take_out(block);
+	explicit_bzero(block->memory, block->size);
+	free(block);
 }
 
-static void use_allocator(void)
+/* Before anybody has memory of jansson's. */
+static void __attribute__((constructor)) use_allocator(void)
 {
 	json_set_alloc_funcs(allocate, wipe_and_free);
 }
 
+/* @return what was read, or NULL. @param starved  set if there was not the memory for it */
+static json_t *read_json(struct kev_str text, bool *starved)
+{
+	json_t *volatile answer = NULL; /* longjmp() may lose another one */
+	jmp_buf here;
+
+	*starved = setjmp(here) != 0;
+	if (!*starved) {
+		reading = &here;
+		answer = json_loadb(text.len ? text.data : "", text.len, JSON_ALLOW_NUL, NULL);
+	}
+	reading = NULL;
+	while (blocks) {
+		struct block *block = blocks;
+
+		take_out(block);
+		if (*starved)
+			wipe_and_free(block->memory);
+	}
+	return *starved ? NULL : answer;
+}
+
 int kev_answer_parse(struct kev_str text, json_t **out)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	KEV_CLEANUP(buf_wipe) struct kev_buf repaired;
-	json_error_t error;
 	json_t *answer;
+	bool starved;
 	size_t max;
 
 	if (__builtin_mul_overflow(text.len, GROWTH_MAX, &max))
@@ -72,9 +133,7 @@ int kev_answer_parse(struct kev_str text, json_t **out)
 	kev_buf_init(&repaired, max);
 	if (text.len && repair(text, &repaired))
 		return -ENOMEM;
-	pthread_once(&once, use_allocator);
-	starved = false;
-	answer = json_loadb(repaired.len ? repaired.data : "", repaired.len, JSON_ALLOW_NUL, &error);
+	answer = read_json(kev_buf_str(&repaired), &starved);
 	if (starved || !json_is_object(answer)) {
 		json_decref(answer);
 		return starved ? -ENOMEM : -EINVAL;

@@ -118,20 +118,27 @@ static int print_spec(json_t *spec, const struct kev_plugin_cluster *cluster, st
 
 static int dump(const json_t *json, char **out, struct kev_error *error)
 {
-	char *text = json_dumps(json, JSON_COMPACT);
-	size_t len = text ? strlen(text) : 0;
+	/* It says how long the text is, and in the second call writes it; 0: it had no memory. */
+	size_t len = json_dumpb(json, NULL, 0, JSON_COMPACT);
+	char *text;
 
-	if (!text)
+	if (!len)
 		return -ENOMEM;
 	if (len > INFO_MAX) {
 		kev_error_set(error,
 			"exec: with provideClusterInfo, KUBERNETES_EXEC_INFO has %zu bytes, and Linux takes "
 			"%zu",
 			len, INFO_MAX);
-		explicit_bzero(text, len);
-		free(text);
 		return -EINVAL;
 	}
+	text = malloc(len + 1);
+	if (!text)
+		return -ENOMEM;
+	if (json_dumpb(json, text, len, JSON_COMPACT) != len) {
+		free(text);
+		return -ENOMEM;
+	}
+	text[len] = '\0';
 	*out = text;
 	return 0;
 }

@@ -86,10 +86,16 @@ int64_t kev_http_quiet_since(const struct kev_http *http)
 	return http->first ? 0 : INT64_MAX;
 }
 
-bool kev_http_refresh_credential(struct kev_http *http)
+bool kev_http_refresh_credential(struct kev_http *http, struct kev_error *why)
 {
-	(void)http;
+	(void)http, (void)why;
 	return true;
+}
+
+bool kev_http_is_waiting(const struct kev_http *http, const struct kev_http_transfer *transfer)
+{
+	(void)http, (void)transfer;
+	return false;
 }
 
 int kev_http_append_query(struct kev_buf *out, struct kev_str s)
