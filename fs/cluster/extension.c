@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "kevfs/base/num.h"
 
 #define VALUES_MAX 10000
 #define DEPTH_MAX 64
@@ -33,27 +33,29 @@ static int refuse(struct conversion *c, const char *what)
 	return -EINVAL;
 }
 
-static json_t *integer_of(const char *digits, bool negative)
+/* @return whether it is an integer that fits */
+static bool parse_integer(const char *digits, bool negative, json_int_t *out)
 {
 	static const struct {
 		const char *prefix;
 		int base;
 	} forms[] = {{"0x", 16}, {"0X", 16}, {"0o", 8}, {"0O", 8}, {"0b", 2}, {"0B", 2}, {"0", 8}, {"", 10}};
 	unsigned long long value;
-	size_t i = 0, skip;
+	size_t i = 0;
 	char *end;
 
-	/* The last one fits always. */
-	while (strncmp(digits, forms[i].prefix, strlen(forms[i].prefix)) != 0)
-		i++;
-	skip = forms[i].base == 10 ? 0 : strlen(forms[i].prefix);
-	if (digits[skip] == '\0')
-		return strcmp(digits, "0") == 0 ? json_integer(0) : NULL;
+	/* The last one fits always; and a zero alone is one. */
+	while (strncmp(digits, forms[i].prefix, strlen(forms[i].prefix)) != 0 ||
+		!digits[strlen(forms[i].prefix)]) {
+		if (++i == KEV_ARRAY_LEN(forms))
+			return false;
+	}
 	errno = 0;
-	value = strtoull(digits + skip, &end, forms[i].base);
+	value = strtoull(digits + strlen(forms[i].prefix), &end, forms[i].base);
 	if (*end || errno || value > (unsigned long long)INT64_MAX)
-		return NULL;
-	return json_integer(negative ? -(json_int_t)value : (json_int_t)value);
+		return false;
+	*out = negative ? -(json_int_t)value : (json_int_t)value;
+	return true;
 }
 
 /* The document has found that it is one; what the parser takes as an integer is one here. */
@@ -61,6 +63,7 @@ static int convert_number(struct conversion *c, struct kev_str text, json_t **ou
 {
 	char digits[NUMBER_MAX + 1];
 	bool negative = text.len && text.data[0] == '-';
+	json_int_t integer;
 	size_t len = 0;
 	double value;
 
@@ -70,9 +73,10 @@ static int convert_number(struct conversion *c, struct kev_str text, json_t **ou
 			digits[len++] = text.data[i];
 	}
 	digits[len] = '\0';
-	*out = integer_of(digits, negative);
-	if (*out)
-		return 0;
+	if (parse_integer(digits, negative, &integer)) {
+		*out = json_integer(integer);
+		return *out ? 0 : -ENOMEM;
+	}
 	/* No ".inf": JSON has none. */
 	value = len > 1 && digits[0] == '.' && (digits[1] | 0x20) >= 'a' ? NAN : strtod(digits, NULL);
 	if (!isfinite(value))

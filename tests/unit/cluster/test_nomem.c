@@ -3,6 +3,7 @@
  * outputs are as they were, and the next try works.
  */
 #include "client.h"
+#include "plugin_script.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,10 +142,30 @@ static const char *add_kubeconfig(struct place *place)
 		"    tls-server-name: name\n"
 		"    proxy-url: http://user:secret@proxy:3128\n"
 		"- {name: d, cluster: *c}\n"
+		"- name: e\n"
+		"  cluster:\n"
+		"    <<: *c\n"
+		"    extensions:\n"
+		"    - {name: client.authentication.k8s.io/exec, extension: {a: [1, 1.5, b, ~], c: {d: "
+		"yes}}}\n"
 		"users:\n"
 		"- name: u\n"
 		"  user: {client-certificate: user.crt, client-key: user.key, token: t}\n"
+		"- name: v\n"
+		"  user:\n"
+		"    exec:\n"
+		"      apiVersion: client.authentication.k8s.io/v1\n"
+		"      command: ./login\n"
+		"      args: [a, b]\n"
+		"      env: [{name: A, value: b}]\n"
+		"      interactiveMode: Never\n"
+		"      installHint: there\n"
+		"      provideClusterInfo: true\n"
+		"    as: bob\n"
+		"    as-groups: [dev, '']\n"
+		"    as-user-extra: {k: [v, w]}\n"
 		"contexts:\n"
+		"- {name: z, context: {cluster: e, user: v}}\n"
 		"- {name: x, context: {cluster: c, user: u, namespace: shop}}\n",
 		encoded);
 	certificate_fini(&ca);
@@ -152,12 +173,17 @@ static const char *add_kubeconfig(struct place *place)
 	return add_file(place, "config", text);
 }
 
+struct kubeconfig {
+	struct kev_environment environment;
+	const char *context;
+};
+
 static int kubeconfig_action(void *context)
 {
-	const struct kev_environment *environment = context;
+	const struct kubeconfig *kubeconfig = context;
 	struct kev_cluster_config *config = NULL;
 	struct kev_error error = {""};
-	int r = kev_kubeconfig_load(environment, NULL, NULL, &config, &error);
+	int r = kev_kubeconfig_load(&kubeconfig->environment, NULL, kubeconfig->context, &config, &error);
 
 	assert_int_equal(config != NULL, r == 0);
 	if (!r)
@@ -169,9 +195,12 @@ static int kubeconfig_action(void *context)
 static void test_kubeconfig(void **state)
 {
 	struct place *place = *state;
-	struct kev_environment environment = {.kubeconfig = add_kubeconfig(place)};
+	struct kubeconfig kubeconfig = {.environment = {.kubeconfig = add_kubeconfig(place)}};
 
-	assert_true(nomem_fail_each(kubeconfig_action, &environment) > 50);
+	assert_true(nomem_fail_each(kubeconfig_action, &kubeconfig) > 50);
+	/* With a plugin, and impersonation. */
+	kubeconfig.context = "z";
+	assert_true(nomem_fail_each(kubeconfig_action, &kubeconfig) > 50);
 }
 
 static int service_account_action(void *context)
@@ -291,6 +320,58 @@ static int credential_action(void *context)
 	kev_buf_wipe(&header);
 	kev_credential_destroy(credential);
 	return r;
+}
+
+static int environment_action(void *context)
+{
+	char *const ours[] = {(char[]){"A=1"}, (char[]){"B=2"}, NULL};
+	char **environment = NULL;
+	int r = kev_plugin_environment(context, ours, "/bin", &environment);
+
+	assert_int_equal(environment != NULL, r == 0);
+	kev_plugin_environment_free(environment);
+	return r;
+}
+
+/* A credential, from the first question to what the plugin prints. */
+static int plugin_action(void *context)
+{
+	struct kev_credential *credential = kev_credential_create(context, kev_clock_system());
+	struct kev_error error = {""};
+	struct kev_buf header;
+	int fds[KEV_PLUGIN_DESCRIPTORS], r;
+
+	if (!credential)
+		return -ENOMEM;
+	kev_buf_init(&header, 1000);
+	while ((r = kev_credential_header(credential, &header, &error)) == -EAGAIN) {
+		plugin_wait(fds, kev_credential_descriptors(credential, fds));
+		(void)kev_credential_look(credential);
+	}
+	assert_int_equal(header.len > 0, r == 0);
+	if (r)
+		assert_true(error.text[0] || r == -ENOMEM);
+	kev_buf_wipe(&header);
+	kev_credential_destroy(credential);
+	return r;
+}
+
+static void test_plugin(void **state)
+{
+	char server[] = "https://h", info[] = "{}", variable[] = "C=3";
+	char *env[] = {variable, NULL};
+	struct plugin_script script;
+	struct kev_cluster_config config = {.server = server, .plugin = &script.config};
+
+	(void)state;
+	memset(&script, 0, sizeof(script));
+	plugin_script_start(&script, PLUGIN_ECHO("abc"));
+	script.config.info = info;
+	config.helper = script.helper;
+	assert_true(nomem_fail_each(plugin_action, &config) > 10);
+	script.config.env = env;
+	assert_true(nomem_fail_each(environment_action, &script.config) > 5);
+	plugin_script_end(&script);
 }
 
 static void test_credential(void **state)
@@ -511,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_file, set_up, tear_down),
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test_setup_teardown(test_credential, set_up, tear_down),
+		cmocka_unit_test(test_plugin),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_badge),
