@@ -510,14 +510,14 @@ static void test_watch_that_waits_for_a_credential(void **state)
 
 	start_watching(world);
 	atomic_store(&world->http->waiting, true);
-	world->sample.now += 29 * S;
+	world->sample.now += 19 * S;
 	kev_watcher_tick(world->watcher, world->sample.now);
-	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 30 * S);
+	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 20 * S);
 	world->sample.now += 100 * S;
 	kev_watcher_tick(world->watcher, world->sample.now);
 	assert_int_equal(world->http->cancelled, 0);
 	atomic_store(&world->http->waiting, false);
-	world->sample.now += 30 * S;
+	world->sample.now += 20 * S;
 	kev_watcher_tick(world->watcher, world->sample.now);
 	assert_int_equal(world->http->cancelled, 1);
 }
