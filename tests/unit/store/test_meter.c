@@ -93,7 +93,7 @@ static void test_longest(void **state)
 static void test_begin_too_often(void **state)
 {
 	struct kev_meter *meter = *state;
-	struct kev_meter_mark *marks[100];
+	struct kev_meter_mark *marks[100] = {NULL};
 	struct kev_meter_times times;
 	size_t count = 0;
 
