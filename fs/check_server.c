@@ -43,7 +43,7 @@ enum kev_check_exit kev_check_stage(const struct kev_check_answer *answer, bool 
 	default: /* there was none to send */
 		return KEV_CHECK_CREDENTIAL;
 	}
-	if (!peer->address[0])
+	if (!peer->reached)
 		return peer->resolved || answer->error != -EHOSTUNREACH ? KEV_CHECK_CONNECTION
 									: KEV_CHECK_NAME;
 	if (peer->proxy_status >= 300)
@@ -61,16 +61,17 @@ static void report_connection(
 {
 	const struct kev_peer *peer = &answer->peer;
 	int64_t took = peer->connected - peer->resolved;
-	char span[KEV_CHECK_TIME_SIZE], after[KEV_CHECK_TIME_SIZE + 4] = "";
+	char span[KEV_CHECK_TIME_SIZE], to[128] = "there is one", after[KEV_CHECK_TIME_SIZE + 4] = "";
 
+	if (peer->address[0])
+		snprintf(to, sizeof(to), "to %s, port %d", peer->address, peer->port);
 	if (took > 0)
 		snprintf(after, sizeof(after), " (%s)", kev_check_span(took, span));
 	if (way->proxy)
-		kev_check_ok(&check->report, "connection", "to %s, port %d%s: the proxy %s, which %s names",
-			peer->address, peer->port, after, way->proxy, way->said_by);
+		kev_check_ok(&check->report, "connection", "%s%s: the proxy %s, which %s names", to, after,
+			way->proxy, way->said_by);
 	else
-		kev_check_ok(
-			&check->report, "connection", "to %s, port %d%s", peer->address, peer->port, after);
+		kev_check_ok(&check->report, "connection", "%s%s", to, after);
 }
 
 static bool is_loopback(const char *address)
@@ -208,7 +209,7 @@ static void report_unreached(struct kev_check *check, const struct kev_check_ans
 {
 	enum kev_check_exit stage = kev_check_stage(answer, secure);
 
-	if (stage >= KEV_CHECK_TLS && answer->peer.address[0])
+	if (stage >= KEV_CHECK_TLS && answer->peer.reached)
 		report_connection(check, answer, way);
 	if (stage > KEV_CHECK_TLS && answer->peer.secured)
 		report_tls(check, &answer->peer);

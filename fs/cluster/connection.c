@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -21,12 +22,43 @@ static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 	const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S;
 	const unsigned timeout = USER_TIMEOUT_MS;
 
-	(void)context, (void)purpose;
+	struct kev_peer *peer = context;
+
+	(void)purpose;
+	if (peer)
+		peer->socket = fd;
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 	return CURL_SOCKOPT_OK;
+}
+
+static void note_address(struct kev_peer *peer)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t size = sizeof(address);
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
+
+	/* Of several addresses that were tried at once, another one may have won. */
+	if (getpeername(peer->socket, (struct sockaddr *)&address, &size) < 0)
+		return;
+	if (address.ss_family == AF_INET &&
+		inet_ntop(AF_INET, &v4->sin_addr, peer->address, sizeof(peer->address)))
+		peer->port = ntohs(v4->sin_port);
+	else if (address.ss_family == AF_INET6 &&
+		 inet_ntop(AF_INET6, &v6->sin6_addr, peer->address, sizeof(peer->address)))
+		peer->port = ntohs(v6->sin6_port);
+}
+
+/* TLS is about to begin, so there is a connection: libcurl itself tells that only when TLS is over, well. */
+static CURLcode on_tls(CURL *easy, void *context, void *peer)
+{
+	(void)easy, (void)context;
+	((struct kev_peer *)peer)->reached = true;
+	note_address(peer);
+	return CURLE_OK;
 }
 
 /* Options are set in a run, and one look at the end tells whether all were taken. */
@@ -104,6 +136,11 @@ static bool set_connection(CURL *easy, const struct kev_connection *connection)
 	SET(CURLOPT_FRESH_CONNECT, connection->fresh ? 1L : 0L);
 	SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+	SET(CURLOPT_SOCKOPTDATA, connection->peer);
+	if (connection->peer) {
+		SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
+		SET(CURLOPT_SSL_CTX_DATA, connection->peer);
+	}
 	SET(CURLOPT_CONNECT_TO, connection->connect_to);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	/* So that ending a request never waits for a name server. */
@@ -188,6 +225,7 @@ void kev_connection_meet(CURL *easy, const char *address, int port, struct kev_p
 {
 	const struct curl_tlssessioninfo *session = NULL;
 
+	peer->reached = true;
 	snprintf(peer->address, sizeof(peer->address), "%s", address ? address : "");
 	peer->port = port;
 	if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session &&
@@ -205,8 +243,7 @@ static int64_t measure(CURL *easy, CURLINFO what)
 
 void kev_connection_measure(CURL *easy, struct kev_peer *peer)
 {
-	long version = 0, refused = 0, made = 0, port = 0;
-	const char *address = NULL;
+	long version = 0, refused = 0, made = 0;
 
 	peer->resolved = measure(easy, CURLINFO_NAMELOOKUP_TIME_T);
 	peer->connected = measure(easy, CURLINFO_CONNECT_TIME_T);
@@ -214,12 +251,6 @@ void kev_connection_measure(CURL *easy, struct kev_peer *peer)
 	(void)curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
 	(void)curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &refused);
 	(void)curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
-	(void)curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
-	/* libcurl knows it as soon as there is a connection, whatever becomes of TLS. */
-	if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address && *address) {
-		snprintf(peer->address, sizeof(peer->address), "%s", address);
-		peer->port = (int)port;
-	}
 	peer->http2 = version == CURL_HTTP_VERSION_2_0;
 	peer->proxy_status = (int)refused;
 	peer->made = (unsigned)made;

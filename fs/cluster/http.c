@@ -540,7 +540,8 @@ static int log_in(struct kev_http_transfer *transfer)
 		.origin = &http->origin,
 		.proxy = http->proxy,
 		.connect_to = http->connect_to,
-		.fresh = http->fresh};
+		.fresh = http->fresh,
+		.peer = transfer->request.peer};
 	struct kev_buf text;
 	int r;
 

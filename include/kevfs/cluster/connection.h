@@ -22,7 +22,8 @@ struct kev_connection {
 	const struct kev_origin *origin;
 	const char *proxy; /**< its URL; NULL: none */
 	struct curl_slist *connect_to;
-	bool fresh; /**< on a new connection */
+	bool fresh;            /**< on a new connection */
+	struct kev_peer *peer; /**< told who is there; NULL: nobody asks */
 };
 
 /** Set the options. @return false on ENOMEM */

@@ -11,8 +11,10 @@ struct kev_peer {
 	/** When each step was over, ns from the request's start; 0: not known (the connection had been there
 	 * before, is without TLS, or TLS has failed). */
 	int64_t resolved, connected, secured;
-	char address[64]; /**< the server's, or the proxy's; "": no connection came about */
+	bool reached;     /**< there was a connection, whatever became of TLS */
+	char address[64]; /**< the server's, or the proxy's; "": not known */
 	int port;
+	int socket;       /**< libcurl's, while it connects */
 	int proxy_status; /**< what a proxy answered to CONNECT; 0: nothing */
 	unsigned made;    /**< connections that were made for it */
 	bool http2;

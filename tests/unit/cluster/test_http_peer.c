@@ -97,6 +97,7 @@ static void test_peer_plain(void **state)
 	client_open(client, handle_echo);
 	client_ask(client, &first, (struct kev_http_request){.path = "/", .peer = &peer});
 	client_run_one(client, &first);
+	assert_true(peer.reached);
 	assert_string_equal(peer.address, "127.0.0.1");
 	assert_int_equal(peer.port, server_port(client->server));
 	assert_int_equal(peer.made, 1);
@@ -124,6 +125,7 @@ static void test_peer_nobody(void **state)
 	assert_int_equal(answer.error, -ECONNREFUSED);
 	assert_true(peer.resolved > 0);
 	assert_int_equal(peer.connected, 0);
+	assert_false(peer.reached);
 	assert_string_equal(peer.address, "");
 }
 
@@ -166,6 +168,7 @@ static void test_peer_untrusted(void **state)
 	client_ask(client, &answer, (struct kev_http_request){.path = "/", .peer = &peer});
 	client_run_one(client, &answer);
 	assert_int_equal(answer.error, -EKEYREJECTED);
+	assert_true(peer.reached);
 	assert_string_equal(peer.address, "127.0.0.1");
 	assert_int_equal(peer.port, server_port(client->server));
 	assert_int_equal(peer.secured, 0);

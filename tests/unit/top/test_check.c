@@ -163,9 +163,9 @@ static void assert_stage(
 static void test_stage(void **state)
 {
 	const struct kev_peer none = {.port = 0}, named = {.resolved = 1},
-			      connected = {.resolved = 1, .address = "192.0.2.1"},
-			      proxied = {.resolved = 1, .address = "192.0.2.1", .proxy_status = 403},
-			      secured = {.resolved = 1, .address = "192.0.2.1", .secured = 3};
+			      connected = {.resolved = 1, .reached = true},
+			      proxied = {.resolved = 1, .reached = true, .proxy_status = 403},
+			      secured = {.resolved = 1, .reached = true, .secured = 3};
 
 	(void)state;
 	assert_stage(-EHOSTUNREACH, none, true, "", KEV_CHECK_NAME);
