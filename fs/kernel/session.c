@@ -112,6 +112,70 @@ static int create_fuse(struct kev_session *session, struct kev_error *error)
 	return r;
 }
 
+/* Is it mounted somewhere, and its connection not ended? */
+static bool is_connected(const struct kev_session *session)
+{
+	struct pollfd device = {.fd = fuse_session_fd(session->fuse)};
+
+	return poll(&device, 1, 0) == 0 || !(device.revents & POLLERR);
+}
+
+/*
+ * End the connection: the device is closed, and in its place there is a pipe that nobody reads. Its POLLERR
+ * tells libfuse that there is nothing to unmount.
+ */
+static int disconnect(struct kev_session *session)
+{
+	int ends[2], r = 0;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	close(ends[0]);
+	if (dup3(ends[1], fuse_session_fd(session->fuse), O_CLOEXEC) < 0)
+		r = -errno;
+	close(ends[1]);
+	return r;
+}
+
+/*
+ * libfuse unmounts whatever is on the mountpoint by now. But ours may have been unmounted there, and live on
+ * in a bind mount or in another mount namespace, or something may have been mounted over it: that is not ours
+ * to end.
+ */
+static void unmount(struct kev_session *session)
+{
+	dev_t now = session->device && is_connected(session) ? kev_mountpoint_device(session->mountpoint) : 0;
+
+	session->mounted = false;
+	if (now && now != session->device) {
+		kev_log_warning("%s is another mount by now, which stays", session->mountpoint);
+		if (disconnect(session))
+			return;
+	} else if (now && session->config.unmount) {
+		/* As libfuse does it: nobody can wait for our answers while it is taken away. */
+		int r = disconnect(session);
+
+		if (!r)
+			r = session->config.unmount(session->config.unmount_context);
+		if (r)
+			kev_log_error("%s cannot be unmounted: %s; take it away with: umount -l %s",
+				session->mountpoint, strerror(-r), session->mountpoint);
+	}
+	fuse_session_unmount(session->fuse);
+}
+
+/* Nobody uses any of it any more. */
+static void dispose(struct kev_session *session)
+{
+	kev_notify_destroy(session->notify);
+	kev_ops_destroy(session->ops);
+	if (session->mounted)
+		unmount(session);
+	if (session->fuse)
+		fuse_session_destroy(session->fuse);
+	free(session);
+}
+
 int kev_session_create(
 	const struct kev_session_config *config, struct kev_session **out, struct kev_error *error)
 {
@@ -152,7 +216,7 @@ int kev_session_create(
 	*out = session;
 	return 0;
 fail:
-	kev_session_destroy(session);
+	dispose(session);
 	return r;
 }
 
@@ -277,58 +341,6 @@ int kev_session_run(struct kev_session *session)
 	return r < 0 ? r : 0;
 }
 
-/* Is it mounted somewhere, and its connection not ended? */
-static bool is_connected(const struct kev_session *session)
-{
-	struct pollfd device = {.fd = fuse_session_fd(session->fuse)};
-
-	return poll(&device, 1, 0) == 0 || !(device.revents & POLLERR);
-}
-
-/*
- * End the connection: the device is closed, and in its place there is a pipe that nobody reads. Its POLLERR
- * tells libfuse that there is nothing to unmount.
- */
-static int disconnect(struct kev_session *session)
-{
-	int ends[2], r = 0;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	close(ends[0]);
-	if (dup3(ends[1], fuse_session_fd(session->fuse), O_CLOEXEC) < 0)
-		r = -errno;
-	close(ends[1]);
-	return r;
-}
-
-/*
- * libfuse unmounts whatever is on the mountpoint by now. But ours may have been unmounted there, and live on
- * in a bind mount or in another mount namespace, or something may have been mounted over it: that is not ours
- * to end.
- */
-static void unmount(struct kev_session *session)
-{
-	dev_t now = session->device && is_connected(session) ? kev_mountpoint_device(session->mountpoint) : 0;
-
-	session->mounted = false;
-	if (now && now != session->device) {
-		kev_log_warning("%s is another mount by now, which stays", session->mountpoint);
-		if (disconnect(session))
-			return;
-	} else if (now && session->config.unmount) {
-		/* As libfuse does it: nobody can wait for our answers while it is taken away. */
-		int r = disconnect(session);
-
-		if (!r)
-			r = session->config.unmount(session->config.unmount_context);
-		if (r)
-			kev_log_error("%s cannot be unmounted: %s; take it away with: umount -l %s",
-				session->mountpoint, strerror(-r), session->mountpoint);
-	}
-	fuse_session_unmount(session->fuse);
-}
-
 /*
  * A local reader that holds a directory, and that the unmount did not free, may do so for ever. Nothing is
  * kept waiting for it but what its notification uses; and the process itself, which the kernel lets end only
@@ -359,11 +371,5 @@ void kev_session_destroy(struct kev_session *session)
 		abandon(session);
 		return;
 	}
-	kev_notify_destroy(session->notify);
-	kev_ops_destroy(session->ops);
-	if (session->mounted)
-		unmount(session);
-	if (session->fuse)
-		fuse_session_destroy(session->fuse);
-	free(session);
+	dispose(session);
 }

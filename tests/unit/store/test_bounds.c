@@ -51,24 +51,24 @@ static int by_text(const void *a, const void *b)
 /* Exactly these are in the store, given sorted. */
 static void assert_holds(struct world *world, const char *expected)
 {
-	struct kev_buf names;
+	struct kev_buf names, sorted;
 	const struct kev_store_visitor visitor = {.event = append_name, .context = &names};
-	char *words[100], *text, *save = NULL, joined[2000] = "";
+	char *words[100], *text, *save = NULL;
 	size_t count = 0;
 
 	kev_buf_init(&names, 10000);
+	kev_buf_init(&sorted, 10000);
 	assert_int_equal(kev_store_walk(world->store, &visitor), 0);
-	text = names.len ? strdup(kev_buf_cstr(&names)) : strdup("");
+	text = strdup(kev_buf_cstr(&names));
 	for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		words[count++] = word;
 	qsort(words, count, sizeof(*words), by_text);
-	for (size_t i = 0; i < count; i++) {
-		strcat(joined, i ? " " : "");
-		strcat(joined, words[i]);
-	}
-	assert_string_equal(joined, expected);
+	for (size_t i = 0; i < count; i++)
+		kev_buf_printf(&sorted, "%s%s", i ? " " : "", words[i]);
+	assert_string_equal(kev_buf_cstr(&sorted), expected);
 	free(text);
 	kev_buf_fini(&names);
+	kev_buf_fini(&sorted);
 }
 
 /* The journal says these, as "+name" and "-name". */
