@@ -145,14 +145,15 @@ unit_tests() { # kind [meson test's settings...]
 
 # pytest, of the python that has it: the one in PATH may be another than Debian's.
 pytest() {
-	local python
+	local python needed=pytest
+	[[ " $* " != *" -n "* ]] || needed=xdist
 	for python in python3 /usr/bin/python3; do
-		if "$python" -c 'import pytest' 2>/dev/null; then
+		if "$python" -c "import $needed" 2>/dev/null; then
 			"$python" -m pytest --basetemp="$KEVFS_TESTS/pytest" "$@"
 			return
 		fi
 	done
-	echo "no pytest (Debian: python3-pytest)"
+	echo "no $needed (Debian: python3-pytest, python3-pytest-xdist)"
 	return 1
 }
 export -f pytest
@@ -166,6 +167,8 @@ mount_tests() { # kind seconds [pytest's arguments...]
 		say "skipped  $kind: mount tests: $problem"
 		return
 	fi
+	# Those that need the real control plane keep to one process.
+	[ "${KEVFS_MOUNT_JOBS:-1}" = 1 ] || set -- -n "$KEVFS_MOUNT_JOBS" --dist loadgroup "$@"
 	# shellcheck disable=SC2016 # for the inner shell
 	KEVFS_BIN=$builds/$kind/fs/kevfs check_many "$kind: mount tests" "$seconds" junit "$logs/$kind-mount.xml" \
 		bash -c 'pytest "$@"' - tests/mount --junitxml="$logs/$kind-mount.xml" -o junit_logging=no -q "$@"

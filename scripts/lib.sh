@@ -15,7 +15,7 @@ die() {
 declare -A packages=(
 	[build]="gcc libc6-dev pkg-config meson ninja-build libfuse3-dev fuse3 libcurl4-openssl-dev libjansson-dev libssl-dev
 		libyaml-dev uthash-dev zlib1g-dev liblzma-dev libzstd-dev libbz2-dev libsqlite3-dev"
-	[test]="clang clang-tidy clang-format llvm libclang-rt-dev libcmocka-dev python3 python3-venv python3-pytest
+	[test]="clang clang-tidy clang-format llvm libclang-rt-dev libcmocka-dev python3 python3-venv python3-pytest python3-pytest-xdist
 		ca-certificates curl git openssl jq procps util-linux man-db mandoc shellcheck
 		rsync restic borgbackup attr xz-utils zstd bzip2 less rsyslog openssh-client openssh-sftp-server samba smbclient"
 	[bench]="python3 python3-venv ca-certificates util-linux"
