@@ -119,6 +119,9 @@ class Daemon:
         with open(self.m.path(".kevfs/status"), "rb") as f:
             return json.loads(f.read())
 
+    def follows(self):
+        return all(watch["state"] == "watching" for watch in self.status()["watches"]["events"]["each"])
+
     def resources(self):
         pid = self.m.pid()
         with open(f"/proc/{pid}/status", encoding="ascii") as f:
@@ -221,26 +224,28 @@ class Cell:
         def late(d):
             return time.monotonic() - (d.followed.waits_until(since) if waits else since)
         with self.changer.held():
-            wrong, took = {}, {}
-            for d in self.daemons:
-                while True:
+            wrong, took, waiting = {}, {}, list(self.daemons)
+            while waiting:
+                for d in list(waiting):
                     took[d.name] = late(d)
                     want = self.want()  # a real one's components go on writing
                     wrong[d.name] = d.differences(want)
                     if not wrong[d.name] or took[d.name] > seconds:
-                        break
-                    time.sleep(0.05)
+                        waiting.remove(d)
+                time.sleep(0.05)
             self.required |= {n for n in (serial_of(json.loads(text)["message"]) for text in want.values()) if n and n > 0}
         for d in self.daemons:
             if wrong[d.name]:
                 raise Wrong(f"{d.name}: after {took[d.name]:.1f} s {len(wrong[d.name])} of {len(want)} differ: {wrong[d.name][:5]}")
+            if took[d.name] > seconds:
+                raise Wrong(f"{d.name}: equal, but only after {took[d.name]:.1f} s")
         return max(took.values())
 
     def wait_watching(self, deadline):
-        """Until every mount follows the server again."""
+        """Until every mount follows the server again; that none is called stale says no more than that it did a moment ago."""
         for d in self.daemons:
-            if not wait_for(lambda d=d: not d.status()["stale"], max(0.1, deadline - time.monotonic()), 0.05):
-                raise Wrong(f"{d.name}: still stale: {d.status()['last_error']}")
+            if not wait_for(d.follows, max(0.1, deadline - time.monotonic()), 0.05):
+                raise Wrong(f"{d.name}: does not follow: {d.status()['watches']['events']}")
 
     def check_lost(self):
         for d in self.daemons:
