@@ -59,11 +59,11 @@
 struct app {
 	struct kev_options options;
 	struct kev_cluster_config *cluster; /* NULL for a file */
-	struct kev_helper *helper;          /* unmounts, and runs the exec plugin; NULL where there is neither */
-	char *dump;                         /* the file's absolute path, or "-", or NULL */
-	char *mountpoint;                   /* absolute */
-	char *state;                        /* of -o state, absolute, or NULL */
-	struct kev_buf version;             /* what --version says */
+	struct kev_helper *helper; /* unmounts, and runs the exec plugin; NULL where there is neither */
+	char *dump;                /* the file's absolute path, or "-", or NULL */
+	char *mountpoint;          /* absolute */
+	char *state;               /* of -o state, absolute, or NULL */
+	struct kev_buf version;    /* what --version says */
 
 	struct kev_changes *changes;
 	struct kev_store *store;
