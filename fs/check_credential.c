@@ -29,12 +29,15 @@ struct words {
 	const char *renew;
 };
 
-static void describe_certificate(const struct kev_badge *badge, struct words *out)
+static void describe_certificate(
+	const struct kev_cluster_config *config, const struct kev_badge *badge, struct words *out)
 {
 	kev_buf_printf(&out->text, "the client certificate of %s, signed by %s", badge->certificate.subject,
 		badge->certificate.issuer);
+	if (config->plugin)
+		kev_buf_printf(&out->text, ", which the exec plugin %s prints", config->plugin->name);
 	out->until = badge->certificate.until * KEV_NS_PER_SEC;
-	out->soon = CERTIFICATE_SOON;
+	out->soon = config->plugin ? 0 : CERTIFICATE_SOON;
 	out->renew = "have the client certificate renewed";
 }
 
@@ -56,7 +59,7 @@ static void describe_token(
 static void describe(struct kev_check *check, const struct kev_badge *badge, struct words *out)
 {
 	if (badge->has_certificate)
-		describe_certificate(badge, out);
+		describe_certificate(check->cluster, badge, out);
 	/* The server looks at the certificate first. */
 	if (!badge->has_certificate && badge->header == KEV_BADGE_TOKEN)
 		describe_token(check->cluster, badge, out);

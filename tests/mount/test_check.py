@@ -19,6 +19,7 @@ import pytest
 from events import event
 from mounts import SUSPICIOUS, as_user, is_mounted
 from servers import run
+from test_credentials import Plugin
 
 Line = collections.namedtuple("Line", "result what text")
 
@@ -555,6 +556,36 @@ def test_credential_that_ends_meanwhile(fake, check):
         check(kubeconfig=fake.kubeconfig).failed(7, "events", "401")
     with fake.fault("status", verb="review", code=401):
         check(kubeconfig=fake.kubeconfig).failed(7, "credential", "401")
+
+
+def test_plugin(fake, check, scratch):
+    """It is run as for a mount, and has no more time than all of the check."""
+    plugin = Plugin(scratch)
+    kubeconfig = change(fake, scratch / "config", **plugin.user())
+    plugin.prints(token="fake-token-1")
+    found = check(kubeconfig=kubeconfig)
+    assert found.code == 0 and plugin.runs() == 1
+    found.expect("credential", "ok", f"the token that the exec plugin {plugin.path} prints", "calls us system:serviceaccount:default:tester")
+    plugin.prints(token="hunter2")
+    found = check(kubeconfig=kubeconfig)
+    found.failed(7, "credential", "401")
+    assert "hunter2" not in found.out + found.err
+    plugin.prints(clientCertificateData=pathlib.Path(fake.cert).read_text(), clientKeyData=pathlib.Path(fake.key).read_text())
+    check(kubeconfig=kubeconfig).expect("credential", "ok", "client certificate of CN=fake-admin", "exec plugin")
+    plugin.does.write_text("echo 'log in first' >&2; exit 1\n")
+    check(kubeconfig=kubeconfig).failed(7, "credential", f"exec plugin {plugin.path}", "log in first")
+    plugin.does.write_text("exec sleep 1000\n")
+    found = check("-", "sync_timeout=2", kubeconfig=kubeconfig)
+    found.failed(7, "credential", "exec plugin", "does not end within 2 s")
+    assert found.seconds < 15
+
+
+def test_impersonation(real, check, scratch):
+    """Whom we act as is whom the server sees."""
+    user = {"client-certificate": real.cert, "client-key": real.key, "as": "bob", "as-groups": ["dev"]}
+    found = check(kubeconfig=change(real, scratch / "config", **user))
+    found.failed(8, "events", 'User "bob" cannot list', "--user=bob")
+    found.expect("credential", "ok", "client certificate of CN=admin", "calls us bob", "dev")
 
 
 def test_hostile_words(fake, check):
