@@ -138,6 +138,9 @@ static int notify_kernel(struct kev_notify *notify, const struct kev_stale *stal
 		kev_meter_begin(meter, KEV_METER_NOTIFYING, kev_clock_monotonic(notify->config.clock));
 	int r = call_kernel(notify->config.session, stale);
 
+	/* It may have taken until after the end: nothing else is there any more. */
+	if (atomic_load(&notify->stopping))
+		return r;
 	kev_meter_end(mark);
 	kev_meter_add(meter, counters[stale->kind], 1);
 	return r;
@@ -153,7 +156,6 @@ static void send_stale(void *context, const struct kev_stale *stale)
 	if (atomic_load(&notify->stopping))
 		return;
 	r = notify_kernel(notify, stale);
-	/* It may have taken until after the end: nothing else is there any more. */
 	if (atomic_load(&notify->stopping))
 		return;
 	/* libfuse's own, before the kernel has said hello: it knows nothing yet that could be stale. */

@@ -341,6 +341,9 @@ int kev_session_run(struct kev_session *session)
 	return r < 0 ? r : 0;
 }
 
+/* What such a session leaves for that thread to find. */
+static struct kev_session *volatile abandoned;
+
 /*
  * A local reader that holds a directory, and that the unmount did not free, may do so for ever. Nothing is
  * kept waiting for it but what its notification uses; and the process itself, which the kernel lets end only
@@ -351,6 +354,7 @@ static void abandon(struct kev_session *session)
 	kev_log_warning(
 		"a local reader holds a directory: process %d ends when that reader does", (int)getpid());
 	kev_ops_destroy(session->ops);
+	abandoned = session;
 }
 
 void kev_session_destroy(struct kev_session *session)
