@@ -10,6 +10,9 @@
 
 #define CONNECT_TIMEOUT_S 10
 
+/* A connection that nobody has used for so long may be as dead as the one that was just given up. */
+#define IDLE_MAX_S 10
+
 /* A peer that is gone without a word is noticed within USER_TIMEOUT, also where nothing is sent but probes.
  */
 #define KEEPALIVE_IDLE_S 15
@@ -135,6 +138,7 @@ static bool set_connection(CURL *easy, const struct kev_connection *connection)
 	SET(CURLOPT_PIPEWAIT, 1L);
 	SET(CURLOPT_FRESH_CONNECT, connection->fresh ? 1L : 0L);
 	SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	SET(CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_S);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
 	SET(CURLOPT_SOCKOPTDATA, connection->peer);
 	if (connection->peer) {

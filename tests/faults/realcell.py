@@ -39,9 +39,10 @@ class Program:
     def runs(self):
         try:
             state = pathlib.Path(f"/proc/{self.pid()}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+            # A zombie whose other threads are still there has its sockets.
+            return state != "Z" or len(os.listdir(f"/proc/{self.pid()}/task")) > 1
         except OSError:
             return False
-        return state != "Z"
 
     def signal(self, number):
         os.kill(self.pid(), number)
