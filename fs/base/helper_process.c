@@ -79,14 +79,15 @@ static int unmount(const struct kev_helper_config *config)
 	static const char *const programs[] = {"/usr/bin/fusermount3", "/bin/fusermount3",
 		"/usr/local/bin/fusermount3", "/usr/sbin/fusermount3", "/sbin/fusermount3"};
 	char name[] = "fusermount3", u[] = "-u", z[] = "-z", end[] = "--";
-	char *environment[] = {NULL};
-	char *mountpoint = strdup(config->mountpoint);
+	char *environment[] = {NULL}, mountpoint[PATH_MAX];
 	char *argv[] = {name, u, z, end, mountpoint, NULL};
 
 	if (umount2(config->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
 		_exit(0);
-	if (errno != EPERM || !mountpoint)
+	if (errno != EPERM)
 		return errno;
+	if (snprintf(mountpoint, sizeof(mountpoint), "%s", config->mountpoint) >= PATH_MAX)
+		return ENAMETOOLONG;
 	for (size_t i = 0; i < KEV_ARRAY_LEN(programs); i++)
 		execve(programs[i], argv, environment);
 	return EPERM;

@@ -61,7 +61,7 @@ static bool parse_integer(const char *digits, bool negative, json_int_t *out)
 /* The document has found that it is one; what the parser takes as an integer is one here. */
 static int convert_number(struct conversion *c, struct kev_str text, json_t **out)
 {
-	char digits[NUMBER_MAX + 1];
+	char digits[NUMBER_MAX + 1] = "";
 	bool negative = text.len && text.data[0] == '-';
 	json_int_t integer;
 	size_t len = 0;

@@ -182,30 +182,39 @@ static int set_mode(struct kev_plugin_config *config, struct kev_str mode, struc
 	return -EINVAL;
 }
 
+static int fill(struct kev_plugin_config *config, const struct kev_stanza_file *file,
+	const struct kev_stanza *user, const struct kev_stanza_exec *exec, struct kev_error *error)
+{
+	int r = set_argv(config, file, exec, error);
+
+	if (!r)
+		r = set_version(config, exec->api_version, error);
+	if (!r)
+		r = set_mode(config, exec->interactive_mode, error);
+	if (!r && exec->install_hint.len)
+		r = copy("installHint", exec->install_hint, &config->install_hint, error);
+	return r ? r : set_env(config, file, user, exec->env, error);
+}
+
 int kev_plugin_config_read(const struct kev_stanza_file *file, const struct kev_stanza *user,
 	const struct kev_document_node *node, struct kev_plugin_config **out, struct kev_error *error)
 {
-	KEV_CLEANUP(plugin_config_destroyp) struct kev_plugin_config *config = calloc(1, sizeof(*config));
+	struct kev_plugin_config *config;
 	struct kev_stanza_exec exec;
-	int r = config ? kev_stanza_read_exec(file, user, node, &exec, error) : -ENOMEM;
+	int r = kev_stanza_read_exec(file, user, node, &exec, error);
 
 	if (r)
 		return r;
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		return -ENOMEM;
 	config->timeout = KEV_PLUGIN_TIMEOUT;
-	r = set_argv(config, file, &exec, error);
-	if (!r)
-		r = set_version(config, exec.api_version, error);
-	if (!r)
-		r = set_mode(config, exec.interactive_mode, error);
-	if (!r && exec.install_hint.len)
-		r = copy("installHint", exec.install_hint, &config->install_hint, error);
-	if (!r)
-		r = set_env(config, file, user, exec.env, error);
+	r = fill(config, file, user, &exec, error);
 	if (r)
-		return r;
-	*out = config;
-	config = NULL;
-	return 0;
+		kev_plugin_config_destroy(config);
+	else
+		*out = config;
+	return r;
 }
 
 /* Put a variable behind the others, or in the place of the one of its name. */

@@ -128,8 +128,7 @@ class Mount:
         """The process that serves: of its children where a wrapper stands before it."""
         if not self.background and not self.session.wrapper and self.user is None:
             return self.process.pid
-        return next(p for p in daemons(self.directory.parent) if self.dir in open(f"/proc/{p}/cmdline", encoding="utf-8", errors="replace").read().split("\0")
-                    and open(f"/proc/{p}/comm", encoding="utf-8").read() != "kevfs-helper\n")
+        return next(p for p in daemons(self.directory.parent) if self.dir in open(f"/proc/{p}/cmdline", encoding="utf-8", errors="replace").read().split("\0"))
 
     def unmount(self):
         if self.user is not None:

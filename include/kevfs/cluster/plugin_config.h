@@ -42,10 +42,6 @@ int kev_plugin_config_read(const struct kev_stanza_file *file, const struct kev_
 	const struct kev_document_node *node, struct kev_plugin_config **out,
 	struct kev_error *error) KEV_MUST_USE;
 void kev_plugin_config_destroy(struct kev_plugin_config *config);
-static inline void kev_plugin_config_destroyp(struct kev_plugin_config **config)
-{
-	kev_plugin_config_destroy(*config);
-}
 
 /**
  * The whole environment of the plugin: ours, its own variables, KUBERNETES_EXEC_INFO. Of those that stand
