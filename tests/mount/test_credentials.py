@@ -583,3 +583,20 @@ def test_real_impersonation(accounts, mount, refused, scratch):  # noqa: F811
     # Who may all may be anybody.
     assert_reads(mount(kubeconfig=configure(accounts, scratch / "config", {**certificate(accounts), "as": "carol", "as-uid": "7", "as-groups": ["kevfs-readers"], "as-user-extra": {"example.org/why": ["tests"]}})), accounts)
     one_line(refused(kubeconfig=configure(accounts, scratch / "config", {**certificate(accounts), "as": "carol"})), f'User "carol" {DENIED}')
+
+
+# kevfs check
+
+def test_check_with_a_plugin(session, fake, scratch, plugin):
+    """It runs it, says whose token that is, or why there is none."""
+    config = configure(fake, scratch / "config", plugin.user())
+
+    def check():
+        return run(session.binary, "check", "-o", f"kubeconfig={config},exec_timeout=5", "-", check=False, env=session.environment)
+    plugin.prints(token="fake-token-1")
+    said = check()
+    assert said.returncode == 0 and f"the token that the exec plugin {plugin.path} prints".encode() in said.stdout, said
+    assert plugin.runs() == 1
+    plugin.does.write_text("echo no login >&2; exit 1")
+    said = check()
+    assert said.returncode == 7 and f"exec plugin {plugin.path}: ends with status 1: no login".encode() in said.stdout, said
