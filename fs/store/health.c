@@ -222,19 +222,29 @@ static void note_broken_locked(struct watches *w, const struct kev_health_record
 		w->broken = !w->complete;
 }
 
+static void list_locked(struct kev_health *health, struct kev_health_record *record, bool again)
+{
+	move_locked(health, record, KEV_HEALTH_LISTING, record->denied, now(health));
+	if (!again)
+		return;
+	record->relists++;
+	health->watches[record->kind].relists++;
+}
+
 void kev_health_listing(struct kev_health *health, struct kev_health_record *record, bool again)
 {
-	struct watches *w = &health->watches[record->kind];
-	struct moment at = now(health);
-
 	pthread_mutex_lock(&health->lock);
-	move_locked(health, record, KEV_HEALTH_LISTING, record->denied, at);
-	if (again) {
-		/* Nobody lists what could be followed: something was missed. */
-		note_broken_locked(w, record);
-		record->relists++;
-		w->relists++;
-	}
+	list_locked(health, record, again);
+	/* Nobody lists what could be followed: something was missed. */
+	if (again)
+		note_broken_locked(&health->watches[record->kind], record);
+	pthread_mutex_unlock(&health->lock);
+}
+
+void kev_health_comparing(struct kev_health *health, struct kev_health_record *record)
+{
+	pthread_mutex_lock(&health->lock);
+	list_locked(health, record, true);
 	pthread_mutex_unlock(&health->lock);
 }
 

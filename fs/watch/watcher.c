@@ -81,6 +81,7 @@ struct kev_watcher {
 	uint64_t newest;  /* connection that is known to lead to the history that we have */
 	bool moved;       /* that of the watch before was newer */
 	bool listed;      /* the watch that begins next follows a list */
+	bool comparing;   /* a list that begins now is to show whether something was missed */
 	uint32_t begun;   /* the relist under way */
 	bool settled;     /* has been told */
 	bool quiet;       /* until the first sync is over, its result is what is said */
@@ -599,7 +600,10 @@ static int relist_begin(struct kev_watcher *w)
 	w->received = 0;
 	w->begun_lists++;
 	kev_ingest_begin(w->ingest);
-	kev_health_listing(w->config.health, w->health, w->settled);
+	if (w->comparing)
+		kev_health_comparing(w->config.health, w->health);
+	else
+		kev_health_listing(w->config.health, w->health, w->settled);
 	if (w->config.kind == KEV_SCOPE_EVENTS)
 		return kev_intake_relist_begin(w->config.intake, &w->begun);
 	w->begun = kev_store_relist_begin(w->config.store);
@@ -704,6 +708,7 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 	int r = action->end ? relist_end(w) : 0;
 
 	w->deadline = INT64_MAX;
+	w->comparing = input->event == KEV_REFLECTOR_MOVED && w->settled;
 	if (action->end) {
 		w->newest = kev_http_newest(w->config.http);
 		w->listed = !w->streaming;

@@ -55,6 +55,10 @@ void kev_health_remove(struct kev_health *health, struct kev_health_record *reco
 /** A list begins, for a watch that is not connected. @param again  it is not the first */
 void kev_health_listing(struct kev_health *health, struct kev_health_record *record, bool again);
 
+/** The same, and not the first; but only to see whether something was missed: there is the grace of a watch
+ * that has ended. */
+void kev_health_comparing(struct kev_health *health, struct kev_health_record *record);
+
 /** The list is complete, or the watch before has ended, and a watch is asked for. It is not denied (any
  * more).
  * @param resource_version  from where on; or empty */

@@ -187,6 +187,33 @@ static void test_listing_has_no_grace(void **state)
 	assert_int_equal(events(world).relists, 1);
 }
 
+/* Who only looks whether something was missed knows of nothing. */
+static void test_comparing_has_a_grace(void **state)
+{
+	static const struct kev_error why = {"server: refused"};
+	struct world *world = *state;
+
+	connect(world);
+	kev_health_ended(world->health, world->record);
+	kev_health_comparing(world->health, world->record);
+	assert_int_equal(events(world).relists, 1);
+	assert_false(get(world).stale);
+	world->now = KEV_HEALTH_GRACE - 1;
+	kev_health_connected(world->health, world->record);
+	assert_true(get(world).since == NOON);
+	/* But it takes no time of its own. */
+	kev_health_ended(world->health, world->record);
+	kev_health_comparing(world->health, world->record);
+	world->now += KEV_HEALTH_GRACE;
+	assert_true(get(world).stale);
+	/* And what is known to be broken stays so. */
+	kev_health_connected(world->health, world->record);
+	kev_health_ended(world->health, world->record);
+	kev_health_failed(world->health, world->record, &why);
+	kev_health_comparing(world->health, world->record);
+	assert_true(get(world).stale);
+}
+
 /* One a namespace: all must be there. */
 static void test_several_watches_of_a_kind(void **state)
 {
@@ -491,6 +518,7 @@ int main(void)
 		TEST(test_ended_for_longer),
 		TEST(test_failed_has_no_grace),
 		TEST(test_listing_has_no_grace),
+		TEST(test_comparing_has_a_grace),
 		TEST(test_several_watches_of_a_kind),
 		TEST(test_one_more_has_a_grace),
 		TEST(test_removed_makes_nothing_stale),

@@ -670,12 +670,17 @@ static void test_watch_without_any_line_lists_anew(void **state)
 		set_up(&own);
 		world = own;
 		start(world, KEV_SCOPE_EVENTS);
+		kev_health_synced(world->sample.health);
 		answer(world, first_page, 200,
 			page("10", "", versions[i][0] ? sample_event("a", versions[i], "Pod") : ""));
 		stub_head(request(world, watch_10), 200);
 		world->sample.now += 300 * S;
 		stub_done(world->http, request(world, watch_10), 0, NULL);
 		request(world, first_page);
+		/* Nothing is known to be missing, unless it takes its time. */
+		assert_false(health(world).stale);
+		world->sample.now += KEV_HEALTH_GRACE;
+		assert_true(health(world).stale);
 		assert_int_equal(world->moved, 0);
 		tear_down(&own);
 	}
