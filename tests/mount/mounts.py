@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from servers import run, wait_for
-from watchdog import daemons, mounts
+from watchdog import arguments, daemons, mounts
 
 # As libfuse's own tests do: a daemon that says one of these has failed, whatever its exit code.
 SUSPICIOUS = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|MemorySanitizer|UndefinedBehavior|runtime error:|SUMMARY:|detected memory leak|[Aa]ssertion|"
@@ -139,7 +139,7 @@ class Mount:
         """Waits until the process is gone; returns its exit code (of a background one: 0)."""
         if not self.background:
             return self.process.wait(seconds)
-        assert wait_for(lambda: not any(self.dir.encode() in open(f"/proc/{p}/cmdline", "rb").read().split(b"\0") for p in daemons(self.directory.parent)), seconds), "kevfs lives on"
+        assert wait_for(lambda: not any(self.dir.encode() in arguments(p) for p in daemons(self.directory.parent)), seconds), "kevfs lives on"
         return 0
 
     def close(self):
