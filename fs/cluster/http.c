@@ -23,6 +23,9 @@
  * requests at once hung. */
 #define AWAITED_WAIT_MS 20
 
+/* Streams that a connection carries at once, as API servers have it. */
+#define STREAMS 100U
+
 #define URL_MAX (1U << 20)
 #define HEADER_MAX (256U << 10)
 
@@ -41,6 +44,7 @@ struct kev_http_transfer {
 	struct kev_login_state login; /* what it was sent with */
 	bool waits;                   /* for a credential */
 	bool admitted;                /* the multi has it */
+	bool tried;                   /* to be admitted, in this run */
 	bool outdated;                /* it ends, as it would by itself, for a new connection to be made */
 	bool cancelled;               /* nobody is to be called any more */
 	bool reporting;               /* done is being called; whoever called that frees it */
@@ -60,9 +64,10 @@ struct kev_http {
 	struct kev_http_transfer *first, **last;
 	struct kev_heard heard;
 	const struct kev_http_transfer *reported; /* whose done is being called */
-	bool inside; /* curl is calling us: nothing may be added to the multi or taken from it */
-	bool fresh;  /* the connection that there is may be dead: the next request makes a new one */
-	bool global; /* curl_global_init() was called */
+	long version; /* of HTTP, as the server answered last: CURL_HTTP_VERSION_…; 0: not yet */
+	bool inside;  /* curl is calling us: nothing may be added to the multi or taken from it */
+	bool fresh;   /* the connection that there is may be dead: the next request makes a new one */
+	bool global;  /* curl_global_init() was called */
 };
 
 static int64_t now(const struct kev_http *http)
@@ -210,6 +215,7 @@ static bool on_head_complete(struct kev_http_transfer *transfer)
 {
 	struct kev_http_response response = response_of(transfer);
 
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &transfer->http->version);
 	if (response.status != 401)
 		kev_login_accepted(transfer->http->login, &transfer->login);
 	/* curl decodes what was asked for, and would hand over what was not as it came. */
@@ -532,6 +538,53 @@ static void report_overdue(struct kev_http *http)
 	}
 }
 
+static int to_errno(CURLMcode code)
+{
+	if (code == CURLM_OK)
+		return 0;
+	return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
+}
+
+static int perform(struct kev_http *http)
+{
+	int running, r;
+
+	http->inside = true;
+	r = to_errno(curl_multi_perform(http->multi, &running));
+	http->inside = false;
+	report_finished(http);
+	return r;
+}
+
+/* Has curl not sent it yet, since it has no connection? */
+static bool is_connecting(const struct kev_http_transfer *transfer)
+{
+	curl_off_t since = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &since);
+	return since == 0;
+}
+
+/*
+ * libcurl lets requests wait for the first connection, where it may carry all of them. But when that is full,
+ * it makes one for each of those that are left: 150 watches took 53. So where one connection is being made,
+ * the others wait for it here: then it is 2. With HTTP/1.1 each needs one of its own.
+ */
+static bool may_admit(const struct kev_http *http)
+{
+	size_t admitted = 0, connecting = 0;
+
+	for (const struct kev_http_transfer *t = http->first; t; t = t->next) {
+		if (!t->admitted || t->error || t->cancelled)
+			continue;
+		admitted++;
+		connecting += is_connecting(t) ? 1 : 0;
+	}
+	if (http->version == 0)
+		return admitted < STREAMS;
+	return http->version != CURL_HTTP_VERSION_2_0 || connecting == 0;
+}
+
 /* Give it what changes from time to time: who we are. @return 0, -EAGAIN (not yet), or an error that the
  * transfer has then */
 static int log_in(struct kev_http_transfer *transfer)
@@ -578,13 +631,31 @@ static void admit_one(struct kev_http_transfer *transfer)
 	transfer->error = r;
 }
 
-/* Hand curl what was started since. */
-static void admit(struct kev_http *http)
+static struct kev_http_transfer *find_untried(const struct kev_http *http)
 {
-	for (struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
-		if (!transfer->admitted && !transfer->error && !transfer->cancelled)
-			admit_one(transfer);
+	struct kev_http_transfer *transfer = http->first;
+
+	while (transfer && (transfer->admitted || transfer->error || transfer->cancelled || transfer->tried))
+		transfer = transfer->next;
+	return transfer;
+}
+
+/* Hand curl what was started since. @return 0 or -errno of a failure that is not one transfer's */
+static int admit(struct kev_http *http)
+{
+	struct kev_http_transfer *transfer;
+	int r = 0;
+
+	for (transfer = http->first; transfer; transfer = transfer->next)
+		transfer->tried = false;
+	while (!r && (transfer = find_untried(http)) && may_admit(http)) {
+		transfer->tried = true;
+		admit_one(transfer);
+		/* Only now it is seen whether there is a connection for it. */
+		if (transfer->admitted && http->version == CURL_HTTP_VERSION_2_0)
+			r = perform(http);
 	}
+	return r;
 }
 
 /* Does somebody wait for more of it? A watch whose head is there may be silent for as long as it likes. */
@@ -625,13 +696,6 @@ static int wait_ms(const struct kev_http *http, int timeout_ms)
 	return left < timeout_ms ? (int)left : timeout_ms;
 }
 
-static int to_errno(CURLMcode code)
-{
-	if (code == CURLM_OK)
-		return 0;
-	return code == CURLM_OUT_OF_MEMORY ? -ENOMEM : -EIO;
-}
-
 static int wait_for_something(struct kev_http *http, int timeout_ms)
 {
 	struct curl_waitfd extra[KEV_PLUGIN_DESCRIPTORS];
@@ -646,18 +710,16 @@ static int wait_for_something(struct kev_http *http, int timeout_ms)
 
 int kev_http_run(struct kev_http *http, int timeout_ms)
 {
-	int running, r;
+	int r;
 
 	kev_login_look(http->login);
 	end_outdated(http);
-	admit(http);
-	r = wait_for_something(http, timeout_ms);
+	r = admit(http);
+	if (!r)
+		r = wait_for_something(http, timeout_ms);
 	if (r)
 		return r;
-	http->inside = true;
-	r = to_errno(curl_multi_perform(http->multi, &running));
-	http->inside = false;
-	report_finished(http);
+	r = perform(http);
 	report_overdue(http);
 	return r;
 }
