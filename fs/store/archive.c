@@ -234,6 +234,7 @@ static int write_change(struct kev_archive *archive, const struct kev_change *ch
 		return kev_history_set_gone(archive->history, change->event, change->gone, &archive->error);
 	case KEV_CHANGE_POD:
 	case KEV_CHANGE_NAMESPACE:
+	case KEV_CHANGE_ACCESS:
 		break;
 	}
 	return 0;

@@ -1,8 +1,8 @@
 #ifndef KEVFS_STORE_INTERNAL_H
 #define KEVFS_STORE_INTERNAL_H
 
-/* What the modules of the store's one struct share: store.c puts, lose.c takes away, walk.c
- * goes through it. */
+/* What the modules of the store's one struct share: store.c puts, lose.c takes away, access.c says what of it
+ * may be seen, walk.c goes through it. */
 
 #include <pthread.h>
 
@@ -39,6 +39,10 @@ struct kev_store {
 	bool evicted_told;         /* on the log */
 	bool pods_listed;          /* of all namespaces */
 	struct kev_buf pods_lists; /* of some: their names, a NUL behind each */
+	uint64_t namespace_changes;
+	bool restricted; /* only what is permitted may be seen */
+	struct kev_table
+		*permitted; /* struct object (owned): namespaces; empty where nothing is restricted */
 };
 
 /* A pod or a namespace (without a namespace). The names' bytes stand in text, one behind the other. */
@@ -68,6 +72,15 @@ static inline uint32_t hash_of(const struct kev_store *store, const struct key *
 {
 	return kev_table_hash(&store->random, key->namespace_, key->name);
 }
+
+/* Can it be the name of a pod or a namespace? */
+bool kev_store_is_name(struct kev_str s);
+
+/* @return new, or NULL on ENOMEM */
+struct object *kev_store_object_create(const struct key *key, uint32_t created);
+
+/* What a table of objects is searched by. */
+bool kev_store_match_object(const void *entry, const void *key);
 
 /* Tell all who follow that an event has changed. */
 void kev_store_append_event(struct kev_store *store, struct kev_change *change /* taken */);

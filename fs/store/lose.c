@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -29,6 +30,28 @@ static bool was_listed_locked(const struct kev_store *store, struct kev_str name
 		at += one.len + 1;
 	}
 	return false;
+}
+
+/* They are known no more. */
+static void unlist_locked(struct kev_store *store, struct kev_str namespace_)
+{
+	struct kev_buf *lists = &store->pods_lists;
+	size_t at = 0;
+
+	if (!namespace_.len) {
+		store->pods_listed = false;
+		kev_buf_clear(lists);
+	}
+	while (at < lists->len) {
+		size_t len = strlen(lists->data + at) + 1;
+
+		if (!kev_str_eq(kev_str_c(lists->data + at), namespace_)) {
+			at += len;
+			continue;
+		}
+		lists->len -= len;
+		memmove(lists->data + at, lists->data + at + len, lists->len - at);
+	}
 }
 
 /* The pods of a namespace, or (empty) of all, are known from now on. */
@@ -85,6 +108,7 @@ static bool lose_locked(struct kev_store *store, enum kev_scope_kind kind, struc
 	*loss = (struct loss){.object = NULL};
 	if (kind != KEV_SCOPE_EVENTS) {
 		loss->object = slot->entry;
+		store->namespace_changes += kind == KEV_SCOPE_NAMESPACES ? 1 : 0;
 		kev_table_remove(store->tables[kind], slot);
 		return true;
 	}
@@ -190,7 +214,8 @@ static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, st
 	return count;
 }
 
-void kev_store_relist_end(
+/* Lose whatever the relist did not see. */
+static void sweep(
 	struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_, uint32_t begun)
 {
 	struct loss losses[SWEEP_BATCH];
@@ -207,9 +232,26 @@ void kev_store_relist_end(
 			append_loss(store, kind, &losses[i], now.real);
 	} while (count == SWEEP_BATCH);
 	pthread_mutex_lock(&store->lock);
-	if (kind == KEV_SCOPE_PODS)
-		note_listed_locked(store, namespace_);
 	kev_table_shrink(store->tables[kind]);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void kev_store_relist_end(
+	struct kev_store *store, enum kev_scope_kind kind, struct kev_str namespace_, uint32_t begun)
+{
+	sweep(store, kind, namespace_, begun);
+	if (kind != KEV_SCOPE_PODS)
+		return;
+	pthread_mutex_lock(&store->lock);
+	note_listed_locked(store, namespace_);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void kev_store_forget_pods(struct kev_store *store, struct kev_str namespace_)
+{
+	sweep(store, KEV_SCOPE_PODS, namespace_, kev_store_relist_begin(store));
+	pthread_mutex_lock(&store->lock);
+	unlist_locked(store, namespace_);
 	pthread_mutex_unlock(&store->lock);
 }
 

@@ -24,7 +24,7 @@ static bool match_event(const void *entry, const void *key)
 	return same_key(&own, key);
 }
 
-static bool match_object(const void *entry, const void *key)
+bool kev_store_match_object(const void *entry, const void *key)
 {
 	const struct key own = object_key(entry);
 
@@ -54,29 +54,36 @@ struct kev_store *kev_store_create(const struct kev_clock *clock, struct kev_cha
 	kev_buf_init(&store->pods_lists, LISTED_MAX);
 	pthread_mutex_init(&store->lock, NULL);
 	for (int i = 0; i < SCOPE_COUNT; i++) {
-		store->tables[i] = kev_table_create(i == KEV_SCOPE_EVENTS ? match_event : match_object);
+		store->tables[i] =
+			kev_table_create(i == KEV_SCOPE_EVENTS ? match_event : kev_store_match_object);
 		complete = complete && store->tables[i];
 	}
+	store->permitted = kev_table_create(kev_store_match_object);
 	store->kinds = kev_kinds_create_builtin();
 	store->meter = kev_meter_create();
-	if (complete && store->kinds && store->meter)
+	if (complete && store->permitted && store->kinds && store->meter)
 		return store;
 	kev_store_destroy(store);
 	return NULL;
+}
+
+static void free_table(struct kev_table *table, enum kev_scope_kind kind)
+{
+	struct kev_table_slot *slot;
+	size_t position = 0;
+
+	while (table && (slot = kev_table_next(table, &position)))
+		free_entry(kind, slot->entry);
+	kev_table_destroy(table);
 }
 
 void kev_store_destroy(struct kev_store *store)
 {
 	if (!store)
 		return;
-	for (int i = 0; i < SCOPE_COUNT; i++) {
-		struct kev_table_slot *slot;
-		size_t position = 0;
-
-		while (store->tables[i] && (slot = kev_table_next(store->tables[i], &position)))
-			free_entry((enum kev_scope_kind)i, slot->entry);
-		kev_table_destroy(store->tables[i]);
-	}
+	for (int i = 0; i < SCOPE_COUNT; i++)
+		free_table(store->tables[i], (enum kev_scope_kind)i);
+	free_table(store->permitted, KEV_SCOPE_NAMESPACES);
 	kev_retained_fini(&store->retained);
 	kev_oldest_fini(&store->oldest);
 	kev_buf_fini(&store->pods_lists);
@@ -311,12 +318,12 @@ void kev_store_append_object(struct kev_store *store, enum kev_scope_kind kind, 
 	kev_changes_lose(store->changes);
 }
 
-static bool is_name(struct kev_str s)
+bool kev_store_is_name(struct kev_str s)
 {
 	return s.len > 0 && s.len <= KEV_STORE_NAME_MAX && !memchr(s.data, '\0', s.len);
 }
 
-static struct object *create_object(const struct key *key, uint32_t created)
+struct object *kev_store_object_create(const struct key *key, uint32_t created)
 {
 	struct object *object = malloc(sizeof(*object) + key->namespace_.len + key->name.len);
 
@@ -350,7 +357,7 @@ static int put_object_locked(struct kev_store *store, enum kev_scope_kind kind, 
 		*out = object;
 		return 0;
 	}
-	object = kev_table_reserve(table) == 0 ? create_object(key, created) : NULL;
+	object = kev_table_reserve(table) == 0 ? kev_store_object_create(key, created) : NULL;
 	if (!object)
 		return -ENOMEM;
 	kev_table_insert(table, hash, object, store->generation);
@@ -365,11 +372,13 @@ static int put_object(
 	struct object *object = NULL;
 	int r;
 
-	if (!is_name(key->name) || (kind == KEV_SCOPE_PODS && !is_name(key->namespace_)))
+	if (!kev_store_is_name(key->name) || (kind == KEV_SCOPE_PODS && !kev_store_is_name(key->namespace_)))
 		return -EINVAL;
 	pthread_mutex_lock(&store->lock);
 	r = put_object_locked(
 		store, kind, key, seconds >= 0 && seconds <= UINT32_MAX ? (uint32_t)seconds : 0, &object);
+	if (object && kind == KEV_SCOPE_NAMESPACES)
+		store->namespace_changes++;
 	pthread_mutex_unlock(&store->lock);
 	/* Only this thread writes, so the object is read without the lock. */
 	if (object)
@@ -390,6 +399,16 @@ int kev_store_put_namespace(struct kev_store *store, struct kev_str name, int64_
 	const struct key key = {KEV_STR(""), name};
 
 	return put_object(store, KEV_SCOPE_NAMESPACES, &key, created);
+}
+
+uint64_t kev_store_namespace_changes(struct kev_store *store)
+{
+	uint64_t changes;
+
+	pthread_mutex_lock(&store->lock);
+	changes = store->namespace_changes;
+	pthread_mutex_unlock(&store->lock);
+	return changes;
 }
 
 void kev_store_set_kinds(struct kev_store *store, struct kev_kinds *kinds)

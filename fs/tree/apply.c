@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "kevfs/base/defs.h"
+#include "kevfs/tree/access.h"
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/edit.h"
 #include "kevfs/tree/internal.h"
@@ -27,7 +28,8 @@ struct run {
 	struct kev_edit edit;
 	kev_tree_stale_fn *stale;
 	void *context;
-	unsigned done; /* changes since the lock was taken */
+	unsigned done;   /* changes since the lock was taken */
+	bool restricted; /* what a resync's walk says of it */
 };
 
 static void lock(struct run *run)
@@ -74,8 +76,30 @@ static int log_change(struct run *run, const struct kev_change *change)
 	return kev_logs_append(&run->edit, &occurrence, change->when);
 }
 
-static int change(struct kev_edit *edit, const struct kev_change *change)
+static void tell_access(struct run *run)
 {
+	struct kev_access_told told = {0};
+
+	while (kev_access_tell(&run->edit, &told))
+		breathe(run);
+}
+
+static int change_access(struct run *run, const struct kev_change *change)
+{
+	int r = 0;
+
+	if (change->name)
+		r = kev_access_permit(&run->edit, kev_str_c(change->name), change->present);
+	else
+		kev_access_restrict(run->tree, !change->present);
+	tell_access(run);
+	return r;
+}
+
+static int change(struct run *run, const struct kev_change *change)
+{
+	struct kev_edit *edit = &run->edit;
+
 	edit->when = change->when;
 	switch (change->kind) {
 	case KEV_CHANGE_EVENT:
@@ -85,6 +109,8 @@ static int change(struct kev_edit *edit, const struct kev_change *change)
 			change->created, change->present);
 	case KEV_CHANGE_NAMESPACE:
 		return kev_edit_namespace(edit, kev_str_c(change->name), change->created, change->present);
+	case KEV_CHANGE_ACCESS:
+		return change_access(run, change);
 	case KEV_CHANGE_GONE:
 		break; /* it stays where it is */
 	}
@@ -132,7 +158,7 @@ int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size
 	for (size_t i = 0; i < count; i++) {
 		prepare_change(&run);
 		/* One that failed does not keep the others out: what it lacks comes by the resync. */
-		if (change(&run.edit, &changes[i]))
+		if (change(&run, &changes[i]))
 			result = -ENOMEM;
 		if (log_change(&run, &changes[i]))
 			result = -ENOMEM;
@@ -319,6 +345,7 @@ static void unmark(struct run *run)
 	(void)pass_over_namespaces(run, &events);
 	(void)pass_over_namespaces(run, &pods);
 	(void)pass_over(run, &namespaces, 0);
+	kev_access_unmark(run->tree);
 	unlock(run);
 }
 
@@ -333,8 +360,29 @@ static int sweep(struct run *run)
 	result = pass_over_namespaces(run, &events);
 	(void)pass_over_namespaces(run, &pods);
 	(void)pass_over(run, &namespaces, 0);
+	kev_access_sweep(run->tree, run->restricted);
+	tell_access(run);
 	unlock(run);
 	return result;
+}
+
+static int visit_restricted(void *context, bool restricted)
+{
+	struct run *run = context;
+
+	run->restricted = restricted;
+	return 0;
+}
+
+static int visit_permitted(void *context, struct kev_str namespace_)
+{
+	struct run *run = context;
+	int r;
+
+	lock(run);
+	r = kev_access_permit(&run->edit, namespace_, true);
+	unlock(run);
+	return r;
 }
 
 static int visit_event(void *context, struct kev_event *event)
@@ -374,7 +422,12 @@ int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *conte
 {
 	struct kev_kinds *kinds = kev_store_kinds(tree->store);
 	struct run run = {.tree = tree, .stale = stale, .context = context};
-	const struct kev_store_visitor visitor = {visit_event, visit_pod, visit_namespace, &run};
+	const struct kev_store_visitor visitor = {.restricted = visit_restricted,
+		.permitted = visit_permitted,
+		.event = visit_event,
+		.pod = visit_pod,
+		.namespace_ = visit_namespace,
+		.context = &run};
 	int r;
 
 	kev_edit_init(&run.edit, tree, kinds);

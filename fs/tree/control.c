@@ -205,6 +205,7 @@ static const struct kev_fixed namespace_fixed[] = {
 const struct kev_role kev_role_control_namespace = {
 	.type = KEV_NODE_DIR,
 	.there = kev_namespace_there,
+	.denied = kev_namespace_denied,
 	.name = kev_namespace_name,
 	.parent = namespace_parent,
 	.attr = namespace_attr,

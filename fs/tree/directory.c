@@ -99,6 +99,7 @@ int kev_namespace_make(struct kev_tree *tree, struct kev_str name, struct kev_na
 	if (!namespace_)
 		return -ENOMEM;
 	namespace_->tree = tree;
+	namespace_->hidden = tree->restricted;
 	kev_view_init(namespace_);
 	namespace_->len = (uint8_t)name.len;
 	memcpy(namespace_->name, name.data, name.len);
@@ -112,7 +113,7 @@ int kev_namespace_make(struct kev_tree *tree, struct kev_str name, struct kev_na
 
 void kev_namespace_reap(struct kev_namespace *namespace_)
 {
-	if (namespace_->shown || namespace_->present || namespace_->known ||
+	if (namespace_->shown || namespace_->present || namespace_->permitted || namespace_->known ||
 		namespace_->resources.members.count)
 		return;
 	kev_listing_remove(namespace_->tree, &namespace_->tree->namespaces,
@@ -140,6 +141,13 @@ bool kev_namespace_there(const void *item)
 	const struct kev_namespace *namespace_ = item;
 
 	return namespace_->shown;
+}
+
+bool kev_namespace_denied(const void *item)
+{
+	const struct kev_namespace *namespace_ = item;
+
+	return namespace_->tree->restricted && !namespace_->permitted;
 }
 
 int kev_namespace_name(const void *item, struct kev_buf *scratch, struct kev_str *out)
@@ -191,6 +199,7 @@ static const struct kev_fixed namespace_fixed[] = {
 const struct kev_role kev_role_namespace = {
 	.type = KEV_NODE_DIR,
 	.there = kev_namespace_there,
+	.denied = kev_namespace_denied,
 	.name = kev_namespace_name,
 	.parent = namespace_parent,
 	.attr = namespace_attr,

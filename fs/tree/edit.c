@@ -49,8 +49,7 @@ static void advance(int64_t *time, int64_t to)
 	*time = later(to, least);
 }
 
-/* The membership of a directory changes now. */
-static void touch(const struct kev_edit *edit, int64_t *mtime)
+void kev_edit_touch(const struct kev_edit *edit, int64_t *mtime)
 {
 	if (!is_first_sync(edit))
 		advance(mtime, edit->when);
@@ -78,9 +77,7 @@ static void stale_member(struct kev_edit *edit, struct kev_place directory, stru
 	stale_listing(edit, directory);
 }
 
-/* The thing begins, or ceases, to be there, and with it what is fixed in its directory. What is not there
- * anyway was not there before. */
-static void stale_fixed(struct kev_edit *edit, struct kev_place directory)
+void kev_edit_stale_fixed(struct kev_edit *edit, struct kev_place directory)
 {
 	if (!kev_inodes_find_place(edit->tree->inodes, directory))
 		return;
@@ -96,7 +93,7 @@ static void stale_fixed(struct kev_edit *edit, struct kev_place directory)
 void kev_edit_change_member(
 	struct kev_edit *edit, struct kev_place directory, int64_t *mtime, struct kev_str name)
 {
-	touch(edit, mtime);
+	kev_edit_touch(edit, mtime);
 	stale_member(edit, directory, name);
 }
 
@@ -129,15 +126,15 @@ static void show_namespace(struct kev_edit *edit, struct kev_namespace *namespac
 	namespace_->shown = shown;
 	count(&tree->listed, shown);
 	count_nodes(edit, shown, KEV_VIEW_KINDS + (tree->log_max ? 4 : 2)); /* and its links */
-	touch(edit, &namespace_->resources.mtime);
-	touch(edit, &namespace_->control_mtime);
-	touch(edit, &tree->namespaces.mtime);
+	kev_edit_touch(edit, &namespace_->resources.mtime);
+	kev_edit_touch(edit, &namespace_->control_mtime);
+	kev_edit_touch(edit, &tree->namespaces.mtime);
 	if (!namespace_->born && !is_first_sync(edit))
 		namespace_->born = edit->when;
 	if (!namespace_->events.mtime)
 		namespace_->events.mtime = namespace_->born;
-	stale_fixed(edit, (struct kev_place){&kev_role_namespace, namespace_});
-	stale_fixed(edit, (struct kev_place){&kev_role_control_namespace, namespace_});
+	kev_edit_stale_fixed(edit, (struct kev_place){&kev_role_namespace, namespace_});
+	kev_edit_stale_fixed(edit, (struct kev_place){&kev_role_control_namespace, namespace_});
 	stale_member(edit, (struct kev_place){&kev_role_root, tree}, name);
 	stale_member(edit, (struct kev_place){&kev_role_control_namespaces, tree}, name);
 }
@@ -152,7 +149,7 @@ static void show_resource(struct kev_edit *edit, struct kev_resource *resource)
 	resource->shown = shown;
 	count(&namespace_->listed, shown);
 	count_nodes(edit, shown, 1);
-	touch(edit, &namespace_->resources.mtime);
+	kev_edit_touch(edit, &namespace_->resources.mtime);
 	stale_member(edit, (struct kev_place){&kev_role_namespace, namespace_},
 		(struct kev_str){resource->name, resource->len});
 	show_namespace(edit, namespace_);
@@ -177,13 +174,13 @@ static void show_object(struct kev_edit *edit, struct kev_object *object)
 	if (!shown) {
 		/* Whoever holds it sees it become empty; if it comes back, it begins anew. */
 		object->revised = false;
-		touch(edit, &object->mtime);
+		kev_edit_touch(edit, &object->mtime);
 		stale_object_times(edit, object);
 	}
-	stale_fixed(edit, (struct kev_place){&kev_role_object, object});
+	kev_edit_stale_fixed(edit, (struct kev_place){&kev_role_object, object});
 	count(&resource->listed, shown);
 	count_nodes(edit, shown, edit->tree->log_max ? 3 : 2); /* its events directory, its log's link */
-	touch(edit, &resource->objects.mtime);
+	kev_edit_touch(edit, &resource->objects.mtime);
 	stale_member(edit, (struct kev_place){&kev_role_resource, resource},
 		(struct kev_str){object->name, object->len});
 	show_resource(edit, resource);
@@ -193,7 +190,7 @@ void kev_edit_change_entry(struct kev_edit *edit, struct kev_place directory, st
 	struct kev_str file, const struct kev_event *event, bool membership)
 {
 	if (membership) {
-		touch(edit, &listing->mtime);
+		kev_edit_touch(edit, &listing->mtime);
 		if (is_first_sync(edit))
 			listing->mtime = later(listing->mtime, kev_event_ctime(event));
 		stale_listing(edit, directory);

@@ -94,8 +94,11 @@ static int list(struct listing *listing)
 {
 	struct kev_place directory = listing->directory;
 	struct kev_place parent = directory.role->parent ? directory.role->parent(directory.item) : directory;
-	int r = directory.role->prepare ? directory.role->prepare(directory.item) : 0;
+	int r;
 
+	if (kev_place_denied(directory))
+		return -EACCES;
+	r = directory.role->prepare ? directory.role->prepare(directory.item) : 0;
 	if (r)
 		return r;
 	r = give_dots(listing, KEV_STR("."), directory, COOKIE_DOT);

@@ -102,7 +102,8 @@ static int append_if_gone_locked(struct refresh *refresh, struct kev_str name, s
 	r = kev_place_child(refresh->place, &tree->key, &tree->scratch, kev_str_c(names->data + at), &child);
 	if (!r && child.role)
 		names->len = at;
-	return r;
+	/* What may not be seen is as good as gone. */
+	return r == -EACCES ? 0 : r;
 }
 
 /* What is in the directory no more, and the kernel knows: a name that is looked up there would still find it.

@@ -85,12 +85,19 @@ uint64_t kev_ino_of_event(const struct kev_event *event)
 	return kev_ino_of_hash(chain(key, kev_event_name(event)).k0);
 }
 
+bool kev_place_denied(struct kev_place place)
+{
+	while (!place.role->denied && place.role->parent)
+		place = place.role->parent(place.item);
+	return place.role->denied && place.role->denied(place.item);
+}
+
 static uint32_t count_links(struct kev_place place)
 {
 	const struct kev_role *role = place.role;
 	uint32_t links = 2;
 
-	if (role->uncounted)
+	if (role->uncounted || (role->denied && role->denied(place.item)))
 		return 1;
 	if (!kev_place_there(place))
 		return links;
@@ -128,8 +135,11 @@ int kev_place_child(struct kev_place directory, const struct kev_hash_key *key, 
 	const struct kev_members *members;
 	struct kev_place child = {NULL, NULL};
 	uint32_t slot;
-	int r = role->prepare ? role->prepare(directory.item) : 0;
+	int r;
 
+	if (kev_place_denied(directory))
+		return -EACCES;
+	r = role->prepare ? role->prepare(directory.item) : 0;
 	if (r)
 		return r;
 	members = role->members ? role->members(directory.item) : NULL;

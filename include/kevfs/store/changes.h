@@ -14,6 +14,9 @@ enum kev_change_kind {
 	KEV_CHANGE_POD,       /**< a pod came to be, or ended (present) */
 	KEV_CHANGE_NAMESPACE, /**< a namespace came to be, or ended */
 	KEV_CHANGE_GONE, /**< the server no longer has event, which is retained (gone); or has it again */
+	/** Events of the namespace name may be seen (present), or not. Without a name: all may, or only those
+	 * that were named (kev_store_restrict()). */
+	KEV_CHANGE_ACCESS,
 };
 
 /** What is known of an event's involved object. */
@@ -29,9 +32,9 @@ struct kev_change {
 	struct kev_event *old;   /**< the revision that went, or NULL */
 	struct kev_event *event; /**< the revision that came, or NULL; the one that is GONE */
 	char *namespace_;        /**< of a pod; NUL-terminated, owned */
-	char *name;              /**< of a pod or a namespace; NUL-terminated, owned */
+	char *name;              /**< of a pod, a namespace or ACCESS; NUL-terminated, owned */
 	int64_t created;         /**< creationTimestamp of that pod or namespace, ns; 0 unknown */
-	bool present;            /**< that pod or namespace is there now */
+	bool present;            /**< that pod or namespace is there now; of ACCESS: it may be seen */
 	int64_t gone; /**< of GONE: when it was missed, realtime ns; 0: it is there again. Of an EVENT that
 			 was deleted: it had been gone since; 0: it was there */
 	enum kev_object_state object; /**< of GONE: whether its involved object was there then */

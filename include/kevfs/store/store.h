@@ -104,6 +104,30 @@ int kev_store_put_namespace(struct kev_store *store, struct kev_str name, int64_
 void kev_store_delete_pod(struct kev_store *store, struct kev_str namespace_, struct kev_str name);
 void kev_store_delete_namespace(struct kev_store *store, struct kev_str name);
 
+/**
+ * Pods may not be listed any more: which ones there are is not known, so there are none.
+ * @param namespace_  only this namespace's; empty means all
+ */
+void kev_store_forget_pods(struct kev_store *store, struct kev_str namespace_);
+
+/** How often a namespace came, changed, or went: whoever compares need not look otherwise. */
+uint64_t kev_store_namespace_changes(struct kev_store *store);
+
+/**
+ * Whose Events may be seen: by itself everybody's. Once restricted, only those of the namespaces that were
+ * permitted: what the others hold nobody can say, so they must not look empty. What is here of them stays,
+ * unseen, so that nothing is lost where they may be seen again.
+ * @param restricted  false: all may be seen again, and none is permitted by name any more
+ */
+void kev_store_restrict(struct kev_store *store, bool restricted);
+
+/** Permit a namespace by name, whether or not it is there; or do so no more. @return 0, -EINVAL (no usable
+ * name) or -ENOMEM */
+int kev_store_permit(struct kev_store *store, struct kev_str namespace_, bool permitted) KEV_MUST_USE;
+
+/** May it be seen: is nothing restricted, or was it permitted? */
+bool kev_store_is_permitted(struct kev_store *store, struct kev_str namespace_);
+
 /** What a (re)list covers. */
 enum kev_scope_kind { KEV_SCOPE_EVENTS, KEV_SCOPE_PODS, KEV_SCOPE_NAMESPACES };
 
@@ -143,11 +167,14 @@ struct kev_store_counts {
 void kev_store_counts(struct kev_store *store, struct kev_store_counts *out);
 
 /**
- * For a resync: every event, then every pod, then every namespace, in no order. The callbacks see a snapshot
- * and are called without the store's lock. A callback that returns non-zero ends the walk with that value.
+ * For a resync: whether namespaces are restricted, and those that are permitted; every event, then every pod,
+ * then every namespace, in no order. The callbacks see a snapshot and are called without the store's lock;
+ * what has none (NULL) costs nothing. A callback that returns non-zero ends the walk with that value.
  * @return 0, a callback's value, or -ENOMEM
  */
 struct kev_store_visitor {
+	int (*restricted)(void *context, bool restricted);
+	int (*permitted)(void *context, struct kev_str namespace_);
 	int (*event)(void *context, struct kev_event *event /* borrowed */);
 	int (*pod)(void *context, struct kev_str namespace_, struct kev_str name, int64_t created);
 	int (*namespace_)(void *context, struct kev_str name, int64_t created);

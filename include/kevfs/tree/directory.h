@@ -38,6 +38,7 @@ void kev_tree_drop(void *item);
 void kev_namespace_hold(void *item);
 void kev_namespace_drop(void *item);
 bool kev_namespace_there(const void *item);
+bool kev_namespace_denied(const void *item);
 int kev_namespace_name(const void *item, struct kev_buf *scratch, struct kev_str *out);
 
 /** What the links of a namespace have in common. @param name  of the link, and of what it points at

@@ -65,6 +65,13 @@ int kev_edit_pod(struct kev_edit *edit, struct kev_str namespace_, struct kev_st
 int kev_edit_namespace(
 	struct kev_edit *edit, struct kev_str name, int64_t created, bool present) KEV_MUST_USE;
 
+/** The membership of a directory changes now: its time. */
+void kev_edit_touch(const struct kev_edit *edit, int64_t *mtime);
+
+/** The thing begins, or ceases, to be there, and with it what is fixed in its directory: that goes stale.
+ * What is not there anyway was not there before. */
+void kev_edit_stale_fixed(struct kev_edit *edit, struct kev_place directory);
+
 /** A directory begins, or ceases, to have that member: its time, and what goes stale. */
 void kev_edit_change_member(
 	struct kev_edit *edit, struct kev_place directory, int64_t *mtime, struct kev_str name);

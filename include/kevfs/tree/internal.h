@@ -121,6 +121,9 @@ struct kev_namespace {
 	bool present;    /**< the store has the namespace */
 	bool seen;
 	bool shown;
+	bool permitted; /**< by name: access.h */
+	bool met;       /**< it was permitted by this resync */
+	bool hidden;    /**< the kernel was told that it may not be seen */
 	uint8_t len;
 	char name[];
 };
@@ -156,6 +159,7 @@ struct kev_tree {
 	int64_t rotate_at;                 /**< monotonic ns: when all of them were due */
 	uint64_t log_files;                /**< made so far */
 	LIST_HEAD(, kev_log_file) growing; /**< what has more than is published */
+	bool restricted;                   /**< only namespaces that are permitted may be seen */
 	bool synced; /**< the first resync is complete: from now on membership changes have a moment */
 };
 

@@ -57,7 +57,7 @@ struct kev_role {
 	enum kev_node_type type;
 
 	/** Of a directory: how many directories are in it is not known, and nlink is 1, which find(1) and
-	 * fts(3) understand. */
+	 * fts(3) understand. Likewise of one that is denied. */
 	bool uncounted;
 
 	/** It can be shown before the first sync is complete: nothing of it is the cluster's. */
@@ -73,6 +73,10 @@ struct kev_role {
 
 	/** Is the thing there, so that its parent lists it, and has its directory content? NULL: always. */
 	bool (*there)(const void *item);
+
+	/** May nobody look into it, nor into anything below it? NULL: that is for those above to say. It is
+	 * there all the same, and has attributes. */
+	bool (*denied)(const void *item);
 
 	/** What its parent calls it; of a directory or a link borrowed from the item, and it cannot fail.
 	 * NULL for the root, and for a fixed entry whose name the parent's role has once. @return 0 or
@@ -124,6 +128,9 @@ static inline bool kev_place_there(struct kev_place place)
 	return !place.role->there || place.role->there(place.item);
 }
 
+/** Does it, or something above it, say that nobody may look into it? */
+bool kev_place_denied(struct kev_place place);
+
 /** st_ino of the root; of other things it is never that small. */
 #define KEV_INO_ROOT 1
 #define KEV_INO_MIN 16
@@ -149,7 +156,7 @@ int kev_place_fixed(
 /**
  * Find what a directory calls name.
  * @param key  what the tree's names are hashed with
- * @return 0, with out->role NULL where there is nothing; -ENOMEM
+ * @return 0, with out->role NULL where there is nothing; -EACCES or -ENOMEM
  */
 int kev_place_child(struct kev_place directory, const struct kev_hash_key *key, struct kev_buf *scratch,
 	struct kev_str name, struct kev_place *out) KEV_MUST_USE;

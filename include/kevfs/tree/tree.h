@@ -22,7 +22,8 @@
  *   /.kevfs/namespaces/<namespace>/events/<event>        the same nodes again; /.kevfs is never listed
  *   /.kevfs/status, metrics, version                     how kevfs is, made when it is looked up (report.h)
  *
- * Likewise by-type, by-reason and by-node, in groups (view.h).
+ * Likewise by-type, by-reason and by-node, in groups (view.h). A namespace that may not be seen is listed,
+ * and says EACCES to who looks into it (access.h).
  *
  * The tree is the kernel's picture: it changes only in kev_tree_apply() and kev_tree_resync(), which one
  * thread calls, and which say what the kernel must forget. Everything else is answered from memory, by any
@@ -96,7 +97,8 @@ struct kev_entry {
 /**
  * Find a name. On success (node not 0) the node's lookup count is one higher: undo it with kev_tree_forget()
  * if the reply fails.
- * @return 0, -ENOTDIR, -ESTALE (no such node) or -ENOMEM
+ * @return 0, -ENOTDIR, -EACCES (of what is in it, nobody may see anything: access.h), -ESTALE (no such node)
+ * or -ENOMEM
  */
 int kev_tree_lookup(
 	struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out) KEV_MUST_USE;
@@ -137,7 +139,7 @@ typedef int kev_tree_emit_fn(
  * whatever else changes between two calls.
  * @param nodes  give nodes too: each entry given (but "." and "..") raises its node's lookup count by one, as
  * READDIRPLUS does
- * @return 0, -ENOTDIR, -ESTALE or -ENOMEM (what was given stays given)
+ * @return 0, -ENOTDIR, -EACCES, -ESTALE or -ENOMEM (what was given stays given)
  */
 int kev_tree_readdir(struct kev_tree *tree, uint64_t node, uint64_t cookie, bool nodes,
 	kev_tree_emit_fn *emit, void *context) KEV_MUST_USE;

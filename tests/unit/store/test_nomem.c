@@ -313,6 +313,37 @@ static void test_relist(void **state)
 	assert_true(n > 2 * EVENTS);
 }
 
+/* What is permitted is so, or the caller was told. */
+static void test_access(void **state)
+{
+	bool hit = true;
+	size_t n;
+
+	(void)state;
+	for (n = 1; hit; n++) {
+		struct world world;
+		size_t permitted = 0, told = 0;
+
+		world_init(&world);
+		nomem_fail_in(n);
+		kev_store_restrict(world.store, true);
+		for (int i = 0; i < EVENTS; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "n%d", i);
+			told += kev_store_permit(world.store, kev_str_c(name), true) == 0;
+			permitted += kev_store_is_permitted(world.store, kev_str_c(name));
+		}
+		hit = nomem_end();
+		assert_int_equal(permitted, told);
+		assert_in_range(told, EVENTS - (hit ? 1 : 0), EVENTS);
+		/* Where the journal lacks one, it says so. */
+		assert_true(hit || !read_journal(&world).resync);
+		world_fini(&world);
+	}
+	assert_true(n > 2 * EVENTS);
+}
+
 static int count_event(void *context, struct kev_event *e)
 {
 	(void)e;
@@ -442,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_delete),
 		cmocka_unit_test(test_relist),
+		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_keep_lost),

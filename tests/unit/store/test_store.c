@@ -491,7 +491,8 @@ static void test_walk_sees_everything(void **state)
 {
 	struct world *world = *state;
 	struct seen seen = {.events = 0};
-	struct kev_store_visitor visitor = {visit_event, visit_pod, visit_namespace, &seen};
+	struct kev_store_visitor visitor = {
+		.event = visit_event, .pod = visit_pod, .namespace_ = visit_namespace, .context = &seen};
 	static const char *const pods[] = {"p", "po", "pod", "pod-", "pod-1"};
 
 	put(world, event("a", "x", "1", "11:00:00", "m"), KEV_ORIGIN_LIVE);

@@ -36,7 +36,7 @@ void simulated_kernel_check(struct simulated_kernel *kernel);
 
 /* How much was checked: a test that never cached anything proves nothing. */
 struct simulated_kernel_counts {
-	unsigned long names, absences, attributes, listings, barriers;
+	unsigned long names, absences, attributes, listings, barriers, refusals;
 };
 struct simulated_kernel_counts simulated_kernel_counts(const struct simulated_kernel *kernel);
 

@@ -101,7 +101,16 @@ static const struct world_event events[] = {
 
 #define EVENTS (sizeof(events) / sizeof(events[0]))
 
-enum { STEP_POD = EVENTS, STEP_NAMESPACE, STEP_DELETE, STEP_END_POD, STEPS };
+enum {
+	STEP_POD = EVENTS,
+	STEP_NAMESPACE,
+	STEP_DELETE,
+	STEP_PERMIT,
+	STEP_PERMIT_NEW,
+	STEP_RESTRICT,
+	STEP_END_POD,
+	STEPS
+};
 
 static void write_step(struct world *world, size_t step)
 {
@@ -113,6 +122,12 @@ static void write_step(struct world *world, size_t step)
 		assert_int_equal(kev_store_put_namespace(world->store, KEV_STR("empty"), 0), 0);
 	else if (step == STEP_DELETE)
 		kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("b/c"));
+	else if (step == STEP_PERMIT || step == STEP_PERMIT_NEW)
+		assert_int_equal(kev_store_permit(world->store,
+					 step == STEP_PERMIT ? KEV_STR("shop") : KEV_STR("new"), true),
+			0);
+	else if (step == STEP_RESTRICT)
+		kev_store_restrict(world->store, true);
 	else
 		kev_store_delete_pod(world->store, KEV_STR("quiet"), KEV_STR("x:y"));
 }
