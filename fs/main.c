@@ -240,6 +240,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 		.clock = clock,
 		.field_selector = app->options.field_selector,
 		.namespaces = (const char *const *)app->options.namespaces,
+		.max_watches = app->options.max_watches,
 		.sync_timeout = (int)app->options.sync_timeout,
 		.synced = on_synced,
 		.context = app};

@@ -14,6 +14,10 @@
 
 #define EXEC_TIMEOUT 60
 #define EXEC_TIMEOUT_MAX 3600
+/* More namespaces than an API server should be asked to watch for one client: each costs it more than many
+ * readers. */
+#define MAX_WATCHES 250
+#define MAX_WATCHES_LIMIT 100000
 
 /* What the logs may hold, two of each: a busy cluster's half hour. */
 #define LOG_MAX (64ULL << 20)
@@ -185,6 +189,22 @@ static int set_exec_timeout(
 	if (!r)
 		options->exec_timeout = (unsigned)number;
 	return r;
+}
+
+static int set_max_watches(
+	struct kev_options *options, const struct row *row, const char *value, struct kev_error *error)
+{
+	uint64_t number = 0;
+	int r = set_number(row, value, MAX_WATCHES_LIMIT, &number, error);
+
+	if (r)
+		return r;
+	if (number == 0) {
+		kev_error_set(error, "-o %s=0: at least one", row->name);
+		return -EINVAL;
+	}
+	options->max_watches = (unsigned)number;
+	return 0;
 }
 
 static int set_delay_sync(
@@ -473,6 +493,8 @@ static const struct row rows[] = {
 	{"exec_path", "DIRS", set_exec_path, "where exec plugins are looked for, in place of PATH"},
 	{"exec_timeout", "SECONDS", set_exec_timeout, "give up an exec plugin after that long (60)"},
 	{"sync_timeout", "SECONDS", set_sync_timeout, "give up when the server is silent this long (30)"},
+	{"max_watches", "N", set_max_watches,
+		"watch so many namespaces at most, where all at once is forbidden (250)"},
 	{"delay_sync", NULL, set_delay_sync, "mount at once; requests wait for the first sync"},
 	{"replay", "SPEED", set_replay, "play a recording: 1 as it happened, 10 ten times as fast"},
 	{"log_max", "SIZE", set_log_max, "rotate the logs after that much, 0: no logs (64M)"},
@@ -764,6 +786,7 @@ static void set_defaults(struct kev_options *options, bool check)
 	*options = (struct kev_options){.check = check,
 		.sync_timeout = SYNC_TIMEOUT,
 		.exec_timeout = EXEC_TIMEOUT,
+		.max_watches = MAX_WATCHES,
 		.log_max = LOG_MAX,
 		.log_level = KEV_LOG_WARNING,
 		.uid = getuid(),

@@ -40,6 +40,7 @@ struct kev_options {
 	bool auto_unmount, allow_other; /**< which are among these */
 	bool ro, default_permissions; /**< given: matters only where somebody else mounts (drop_privileges) */
 	unsigned sync_timeout;        /**< seconds */
+	unsigned max_watches;         /**< of namespaces, one by one */
 	bool delay_sync;
 	uint64_t replay;          /**< in units of 1 / KEV_OPTIONS_REPLAY_ONE; 0: no replay */
 	uint64_t log_max;         /**< bytes; 0: no logs */

@@ -12,10 +12,10 @@
 #include "kevfs/base/log.h"
 #include "kevfs/base/thread.h"
 #include "kevfs/cluster/http.h"
+#include "kevfs/watch/coverage.h"
 #include "kevfs/watch/intake.h"
 #include "kevfs/watch/kind_watch.h"
 #include "kevfs/watch/pulse.h"
-#include "kevfs/watch/watcher.h"
 
 #define USER_AGENT "kevfs/" KEVFS_VERSION
 
@@ -33,8 +33,7 @@ struct kev_feed {
 	struct kev_intake *intake;
 	struct kev_kind_watch *kinds;
 	struct kev_pulse *pulse;
-	struct kev_watcher **watchers;
-	size_t watcher_count;
+	struct kev_coverage *coverage;
 	pthread_t thread;
 	bool started;
 	atomic_bool stopping;
@@ -44,7 +43,6 @@ struct kev_feed {
 	uint64_t random_count;
 	bool synced;
 	struct kev_meter_mark *mark; /* by which it is seen that the thread lives */
-	size_t unsettled;            /* watchers whose first list is not complete */
 	int64_t since;               /* when the thread started, or had a credential to ask with */
 	int64_t hold_until;          /* while events wait for an answer; INT64_MAX if none does */
 	int64_t expire_at;           /* when what is retained is looked at next */
@@ -66,45 +64,13 @@ static int64_t now(const struct kev_feed *feed)
 	return kev_clock_monotonic(feed->config.clock);
 }
 
-static void on_settled(void *context, struct kev_watcher *watcher)
-{
-	struct kev_feed *feed = context;
-
-	(void)watcher;
-	feed->unsettled--;
-}
-
-static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
-{
-	struct kev_feed *feed = context;
-
-	(void)watcher;
-	/* The others mostly fail for the same reason. */
-	if (feed->failure)
-		return;
-	feed->failure = result;
-	feed->why = *why;
-}
-
-/* The server of the events has another history: what the others know of it they cannot tell themselves. */
-static void on_moved(void *context, struct kev_watcher *watcher)
-{
-	struct kev_feed *feed = context;
-
-	for (size_t i = 0; i < feed->watcher_count; i++) {
-		if (feed->watchers[i] != watcher && kev_watcher_kind(feed->watchers[i]) != KEV_SCOPE_EVENTS)
-			kev_watcher_move(feed->watchers[i]);
-	}
-}
-
 /* Let the events through that waited. What could not be put is listed anew. */
 static void release(struct kev_feed *feed)
 {
 	feed->hold_until = INT64_MAX;
 	if (!kev_intake_holding(feed->intake) || kev_intake_release(feed->intake) == 0)
 		return;
-	for (size_t i = 0; i < feed->watcher_count; i++)
-		kev_watcher_relist(feed->watchers[i]);
+	kev_coverage_relist(feed->coverage);
 }
 
 static void on_answered(void *context)
@@ -122,61 +88,24 @@ static bool on_unknown_kind(void *context)
 	return true;
 }
 
-static int add_watcher(struct kev_feed *feed, enum kev_scope_kind kind, const char *namespace_)
+static int create_coverage(struct kev_feed *feed, struct kev_error *error)
 {
-	const struct kev_watcher_config config = {.http = feed->http,
+	const struct kev_coverage_config config = {.http = feed->http,
 		.clock = feed->config.clock,
 		.store = feed->config.store,
 		.health = feed->config.health,
-		.intake = kind == KEV_SCOPE_EVENTS ? feed->intake : NULL,
-		.server = feed->config.cluster->server,
-		.kind = kind,
-		.namespace_ = namespace_,
-		.allowed = kind == KEV_SCOPE_EVENTS && !namespace_ ? feed->config.cluster->namespace_ : NULL,
-		.field_selector = kind == KEV_SCOPE_EVENTS ? feed->config.field_selector : NULL,
+		.intake = feed->intake,
+		.cluster = feed->config.cluster,
+		.namespaces = feed->config.namespaces,
+		.field_selector = feed->config.field_selector,
+		.max_watches = feed->config.max_watches,
 		.idle_timeout = feed->config.sync_timeout,
+		.shown = feed->config.shown,
 		.patient = feed->config.patient,
 		.random = next_random,
-		.settled = on_settled,
-		.failed = on_failed,
-		.moved = kind == KEV_SCOPE_EVENTS ? on_moved : NULL,
 		.context = feed};
-	struct kev_watcher *watcher = kev_watcher_create(&config);
 
-	if (!watcher)
-		return -ENOMEM;
-	feed->watchers[feed->watcher_count++] = watcher;
-	return 0;
-}
-
-/* Without namespaces to keep to: three watchers. Else two for each, and the namespaces are as given: whoever
- * may see only some of them may rarely list them. */
-static int add_watchers(struct kev_feed *feed, struct kev_error *error)
-{
-	const char *const *namespaces = feed->config.namespaces;
-	size_t count = 0;
-	int r = 0;
-
-	while (namespaces && namespaces[count])
-		count++;
-	feed->watchers = calloc(count * 2 + 3, sizeof(struct kev_watcher *));
-	if (!feed->watchers)
-		return -ENOMEM;
-	if (!namespaces) {
-		for (int kind = KEV_SCOPE_EVENTS; kind <= KEV_SCOPE_NAMESPACES && !r; kind++)
-			r = add_watcher(feed, (enum kev_scope_kind)kind, NULL);
-		return r;
-	}
-	for (size_t i = 0; i < count && !r; i++) {
-		r = kev_store_put_namespace(feed->config.store, kev_str_c(namespaces[i]), 0);
-		if (r == -EINVAL)
-			kev_error_set(error, "\"%s\" is no name of a namespace", namespaces[i]);
-		if (!r)
-			r = add_watcher(feed, KEV_SCOPE_EVENTS, namespaces[i]);
-		if (!r)
-			r = add_watcher(feed, KEV_SCOPE_PODS, namespaces[i]);
-	}
-	return r;
+	return kev_coverage_create(&config, &feed->coverage, error);
 }
 
 static int set_up(struct kev_feed *feed, struct kev_error *error)
@@ -199,7 +128,7 @@ static int set_up(struct kev_feed *feed, struct kev_error *error)
 		return -ENOMEM;
 	if (feed->config.shown)
 		kev_intake_go_live(feed->intake);
-	return add_watchers(feed, error);
+	return create_coverage(feed, error);
 }
 
 int kev_feed_create(const struct kev_feed_config *config, struct kev_feed **out, struct kev_error *error)
@@ -226,14 +155,13 @@ int kev_feed_create(const struct kev_feed_config *config, struct kev_feed **out,
 static int64_t sync_deadline(const struct kev_feed *feed)
 {
 	int64_t last = feed->since;
-	struct kev_watcher_progress progress;
+	struct kev_coverage_progress progress;
 
 	if (feed->synced || feed->config.patient)
 		return INT64_MAX;
-	for (size_t i = 0; i < feed->watcher_count; i++) {
-		kev_watcher_progress(feed->watchers[i], &progress);
-		last = progress.last_byte > last ? progress.last_byte : last;
-	}
+	kev_coverage_progress(feed->coverage, &progress);
+	if (progress.last_byte > last)
+		last = progress.last_byte;
 	if (kev_kind_watch_last(feed->kinds) > last)
 		last = kev_kind_watch_last(feed->kinds);
 	return last + feed->config.sync_timeout * KEV_NS_PER_SEC;
@@ -242,11 +170,9 @@ static int64_t sync_deadline(const struct kev_feed *feed)
 /* The first sync waits for nothing but this: say what it was. */
 static void time_out(struct kev_feed *feed)
 {
-	const struct kev_error *why = NULL;
+	const struct kev_error *why = kev_coverage_why(feed->coverage);
 
-	for (size_t i = 0; i < feed->watcher_count && (!why || !why->text[0]); i++)
-		why = kev_watcher_why(feed->watchers[i]);
-	if (!why || !why->text[0])
+	if (!why)
 		why = kev_kind_watch_why(feed->kinds);
 	feed->failure = -ETIMEDOUT;
 	if (why->text[0])
@@ -267,8 +193,9 @@ static void expire(struct kev_feed *feed, int64_t at)
 
 static void tick(struct kev_feed *feed, int64_t at)
 {
-	for (size_t i = 0; i < feed->watcher_count; i++)
-		kev_watcher_tick(feed->watchers[i], at);
+	kev_coverage_tick(feed->coverage, at);
+	if (!feed->failure && !feed->synced)
+		feed->failure = kev_coverage_failure(feed->coverage, &feed->why);
 	kev_kind_watch_tick(feed->kinds, at);
 	kev_pulse_tick(feed->pulse, at);
 	if (at >= feed->hold_until)
@@ -283,20 +210,13 @@ static void tick(struct kev_feed *feed, int64_t at)
 
 static void tell_progress(struct kev_feed *feed, int64_t at)
 {
-	struct kev_feed_progress sum = {0, 0};
+	struct kev_coverage_progress progress;
 
 	if (feed->synced || !feed->config.progress || at < feed->progress_behind)
 		return;
-	for (size_t i = 0; i < feed->watcher_count; i++) {
-		struct kev_watcher_progress one;
-
-		if (kev_watcher_kind(feed->watchers[i]) != KEV_SCOPE_EVENTS)
-			continue;
-		kev_watcher_progress(feed->watchers[i], &one);
-		sum.events += one.items;
-		sum.remaining += one.remaining;
-	}
-	feed->config.progress(feed->config.context, &sum);
+	kev_coverage_progress(feed->coverage, &progress);
+	feed->config.progress(
+		feed->config.context, &(struct kev_feed_progress){progress.items, progress.remaining});
 	feed->progress_behind = at + PROGRESS_INTERVAL;
 }
 
@@ -304,15 +224,14 @@ static void check_synced(struct kev_feed *feed)
 {
 	struct kev_store_counts counts;
 
-	if (feed->synced || feed->unsettled > 0 || kev_kind_watch_retry(feed->kinds) ||
+	if (feed->synced || !kev_coverage_settled(feed->coverage) || kev_kind_watch_retry(feed->kinds) ||
 		!kev_kind_watch_ready(feed->kinds))
 		return;
 	feed->synced = true;
 	kev_health_synced(feed->config.health);
 	kev_intake_go_live(feed->intake);
 	kev_kind_watch_speak(feed->kinds);
-	for (size_t i = 0; i < feed->watcher_count; i++)
-		kev_watcher_speak(feed->watchers[i]);
+	kev_coverage_speak(feed->coverage);
 	kev_store_counts(feed->config.store, &counts);
 	kev_log_info("in sync with %s: %zu events, %zu pods, %zu namespaces", feed->config.cluster->server,
 		counts.events, counts.pods, counts.namespaces);
@@ -324,15 +243,10 @@ static int sleep_ms(const struct kev_feed *feed, int64_t at)
 {
 	int64_t next = at + SLEEP_MAX_MS * KEV_NS_PER_MS;
 	const int64_t others[] = {feed->hold_until, feed->expire_at, kev_kind_watch_deadline(feed->kinds),
-		kev_pulse_deadline(feed->pulse), sync_deadline(feed)};
+		kev_coverage_deadline(feed->coverage), kev_pulse_deadline(feed->pulse), sync_deadline(feed)};
 
 	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++)
 		next = others[i] < next ? others[i] : next;
-	for (size_t i = 0; i < feed->watcher_count; i++) {
-		int64_t deadline = kev_watcher_deadline(feed->watchers[i]);
-
-		next = deadline < next ? deadline : next;
-	}
 	return next <= at ? 0 : (int)((next - at + KEV_NS_PER_MS - 1) / KEV_NS_PER_MS);
 }
 
@@ -359,10 +273,8 @@ static void *run(void *context)
 	pthread_setname_np(pthread_self(), "kevfs-feed");
 	feed->since = now(feed);
 	feed->mark = kev_meter_begin(kev_store_meter(feed->config.store), KEV_METER_FEEDING, feed->since);
-	feed->unsettled = feed->watcher_count;
 	kev_kind_watch_ask(feed->kinds);
-	for (size_t i = 0; i < feed->watcher_count; i++)
-		kev_watcher_start(feed->watchers[i]);
+	kev_coverage_start(feed->coverage);
 	while (!atomic_load(&feed->stopping) && !feed->failure) {
 		run_http(feed);
 		tick(feed, now(feed));
@@ -394,9 +306,7 @@ void kev_feed_destroy(struct kev_feed *feed)
 		pthread_join(feed->thread, NULL);
 	}
 	kev_intake_destroy(feed->intake);
-	for (size_t i = 0; i < feed->watcher_count; i++)
-		kev_watcher_destroy(feed->watchers[i]);
-	free(feed->watchers);
+	kev_coverage_destroy(feed->coverage);
 	kev_kind_watch_destroy(feed->kinds);
 	kev_pulse_destroy(feed->pulse);
 	kev_http_destroy(feed->http);

@@ -20,9 +20,6 @@
 /* After so many watches in a row that were of no use, a server is spared: each one costs it a list. */
 #define FUTILE_MAX 4U
 
-/* What is forbidden from the beginning may be permitted later. */
-#define DENIED_WAIT (60 * KEV_NS_PER_SEC)
-
 /* The server gives a page 60 s. One that breaks off after this long was too large for the link. */
 #define SLOW_PAGE (30 * KEV_NS_PER_SEC)
 #define QUICK_PAGE (5 * KEV_NS_PER_SEC)
@@ -44,7 +41,11 @@ struct kev_reflector {
 	enum state state;
 	enum plan plan;       /* of WAITING */
 	bool synced;          /* a list was complete */
-	bool denied;          /* the server refuses; said so already */
+	bool settled;         /* … or it was forbidden: nothing fails for good any more */
+	bool denied;          /* the server forbids it; said so already */
+	bool probing;         /* LISTING, but only to see whether it still does */
+	bool refused;         /* … for how long, is not enough yet to be believed */
+	int64_t refused_at;   /* since when */
 	bool refreshed;       /* a 401 was answered with a fresh credential, and nothing worked since */
 	bool from_cache;      /* ask for resourceVersion=0 */
 	bool streaming;       /* WATCHING, and the list that it begins with is not complete */
@@ -108,6 +109,12 @@ static void list_page(struct kev_reflector *r, int64_t now, struct kev_reflector
 	r->state = LISTING;
 	r->started = now;
 	action->next = KEV_REFLECTOR_LIST;
+	r->probing = r->denied;
+	if (r->probing) {
+		action->probe = true;
+		action->limit = 1;
+		return;
+	}
 	action->begin = r->token.len == 0;
 	action->limit = r->limit;
 	action->continue_ = kev_buf_str(&r->token);
@@ -137,7 +144,7 @@ static void stream_list(struct kev_reflector *r, int64_t now, struct kev_reflect
 static void list_anew(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
 {
 	kev_buf_clear(&r->token);
-	if (r->expired >= EXPIRED_MAX)
+	if (r->expired >= EXPIRED_MAX && !r->denied)
 		stream_list(r, now, action);
 	else
 		list_page(r, now, action);
@@ -174,7 +181,7 @@ static void back_off(struct kev_reflector *r, enum plan plan, enum kev_backoff_c
 /* May the first list still fail for good? */
 static bool is_final(const struct kev_reflector *r)
 {
-	return !r->synced && !r->denied && !r->config.patient;
+	return !r->settled && !r->config.patient;
 }
 
 static void fail(struct kev_reflector *r, struct kev_reflector_action *action)
@@ -256,8 +263,7 @@ static void end_list(struct kev_reflector *r, struct kev_reflector_action *actio
 {
 	action->end = true;
 	action->synced = !r->synced;
-	r->synced = true;
-	r->denied = false;
+	r->synced = r->settled = true;
 	r->streaming = false;
 	r->expired = 0;
 	/* The cache may lag behind what was seen already: only where nothing was seen it is good enough. */
@@ -271,6 +277,14 @@ static void on_page(
 
 	if (r->state != LISTING)
 		return;
+	if (r->probing) {
+		r->denied = false;
+		/* Whoever stood in meanwhile may have seen more than the cache holds. */
+		r->from_cache = false;
+		action->granted = true;
+		list_anew(r, input->now, action);
+		return;
+	}
 	/* Every page says the resourceVersion of the whole list: pages of two servers are none of either. */
 	kept = continues_list(r, input->resource_version) && set_resource_version(r, input->resource_version)
 		       ? set_token(r, input->continue_)
@@ -332,24 +346,32 @@ static void note_slow_page(struct kev_reflector *r, int64_t now)
 	r->limit = r->limit / 2 > LIMIT_MIN ? r->limit / 2 : LIMIT_MIN;
 }
 
-/* What is refused now may be permitted later; soon, where an API server has just started: it refuses
- * everybody until it knows who may what. So it is asked sooner where something is shown already, or requests
- * wait. */
 static void on_denied(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
-	if (r->synced || (r->config.patient && !r->config.optional)) {
-		back_off(r, LIST_ANEW, KEV_BACKOFF_REFUSED, input, action);
+	/* What may be listed, but not watched, costs the server a list each time. */
+	enum kev_backoff_cause cause = r->state == WATCHING ? KEV_BACKOFF_OVERLOAD : KEV_BACKOFF_REFUSED;
+
+	if (!r->refused)
+		r->refused_at = input->now;
+	r->refused = true;
+	if (!r->denied && (r->synced || r->config.shown) &&
+		input->now - r->refused_at < KEV_REFLECTOR_DENIED_AFTER) {
+		back_off(r, LIST_ANEW, cause, input, action);
 		return;
 	}
-	if (r->config.optional) {
-		action->denied = !r->denied;
-		r->denied = true;
-	} else if (is_final(r)) {
-		fail(r, action);
-		return;
-	}
-	wait_for(r, LIST_ANEW, DENIED_WAIT, action);
+	action->denied = !r->denied;
+	r->denied = r->settled = true;
+	if (r->config.hurried && !r->synced)
+		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
+	else
+		wait_for(r, LIST_ANEW, KEV_REFLECTOR_DENIED_WAIT, action);
+}
+
+static bool is_denial(const struct kev_reflector *r, const struct kev_reflector_input *input)
+{
+	return input->event == KEV_REFLECTOR_STATUS &&
+	       (input->status == 403 || (input->status == 404 && r->config.optional));
 }
 
 static void on_unauthorized(
@@ -386,7 +408,7 @@ static void on_status(
 		return;
 	if (input->status == 401) {
 		on_unauthorized(r, input, action);
-	} else if (input->status == 403 || input->status == 404) {
+	} else if (is_denial(r, input)) {
 		on_denied(r, input, action);
 	} else if (watching && (input->status == 410 || input->rv_too_large)) {
 		relist(r, input, true, action);
@@ -460,7 +482,7 @@ static void leave_stream(
 	r->streaming = false;
 	if (input->event == KEV_REFLECTOR_BROKEN)
 		on_broken(r, input, action);
-	else if (input->event == KEV_REFLECTOR_STATUS && (input->status == 403 || input->status == 404))
+	else if (is_denial(r, input))
 		on_denied(r, input, action);
 	else
 		back_off(r, LIST_ANEW, KEV_BACKOFF_OVERLOAD, input, action);
@@ -476,6 +498,8 @@ void kev_reflector_step(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
 	*action = (struct kev_reflector_action){.next = KEV_REFLECTOR_GO_ON};
+	if (input->event != KEV_REFLECTOR_TIMER && !is_denial(r, input))
+		r->refused = false;
 	if (r->streaming && ends_request(input->event)) {
 		leave_stream(r, input, action);
 		return;

@@ -67,6 +67,7 @@ struct kev_watcher {
 	/* The request that is under way. */
 	struct kev_http_transfer *transfer; /* NULL: none */
 	bool watching;                      /* it is a watch */
+	bool probing;                       /* it only asks whether it may */
 	bool connected;                     /* … and what it said first is in the store */
 	bool streaming;                     /* … and the list that it begins with is not complete */
 	enum kev_ingest_place place;        /* … and what its next line is to be */
@@ -83,9 +84,10 @@ struct kev_watcher {
 	bool listed;      /* the watch that begins next follows a list */
 	bool comparing;   /* a list that begins now is to show whether something was missed */
 	uint32_t begun;   /* the relist under way */
-	bool settled;     /* has been told */
+	bool settled;     /* the first list was complete, or forbidden */
+	bool complete;    /* a list was, and it was not forbidden since */
 	bool quiet;       /* until the first sync is over, its result is what is said */
-	bool denied;      /* the server refuses it, and it is done without */
+	bool denied;      /* the server forbids it, and it is done without */
 	bool troubled;    /* the log says that it does not work */
 	struct kev_error why;
 	struct kev_watcher_progress progress;
@@ -107,9 +109,12 @@ static const char *label(const struct kev_watcher *w)
 
 struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config)
 {
-	const struct kev_reflector_config reflector = {.cached = config->kind != KEV_SCOPE_EVENTS,
+	const struct kev_reflector_config reflector = {
+		.cached = config->kind != KEV_SCOPE_EVENTS && !config->current,
 		.optional = config->kind != KEV_SCOPE_EVENTS,
+		.shown = config->shown,
 		.patient = config->patient,
+		.hurried = config->hurried,
 		.random = config->random,
 		.context = config->context};
 	struct kev_watcher *w = calloc(1, sizeof(*w));
@@ -117,7 +122,7 @@ struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config)
 	if (!w)
 		return NULL;
 	w->config = *config;
-	w->quiet = !config->patient;
+	w->quiet = config->quiet;
 	w->deadline = INT64_MAX;
 	kev_buf_init(&w->label, PATH_MAX_BYTES);
 	kev_buf_init(&w->refusal, REFUSAL_MAX);
@@ -266,6 +271,8 @@ static int on_item(void *context, struct kev_str item)
 {
 	struct kev_watcher *w = context;
 
+	if (w->probing)
+		return 0;
 	w->progress.items++;
 	return kev_ingest_item(w->ingest, item);
 }
@@ -363,7 +370,7 @@ static int on_page_piece(struct kev_watcher *w, struct kev_str piece)
 		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_LOST});
 	if (r)
 		return stop(w, garbage(w));
-	w->progress.remaining = kev_items_remaining(w->items);
+	w->progress.remaining = w->probing ? 0 : kev_items_remaining(w->items);
 	return 0;
 }
 
@@ -392,10 +399,8 @@ static void explain_denial(struct kev_watcher *w, struct kev_str message)
 		message.len -= (size_t)(at - message.data) + sizeof(infix) - 1;
 		message.data = at + sizeof(infix) - 1;
 	}
-	kev_error_set(&w->why, "%s may not be %s: %.*s%s%s", label(w), w->watching ? "watched" : "listed",
-		(int)message.len, message.data ? message.data : "",
-		w->config.allowed ? "; perhaps with -o namespace=" : "",
-		w->config.allowed ? w->config.allowed : "");
+	kev_error_set(&w->why, "%s may not be %s: %.*s", label(w), w->watching ? "watched" : "listed",
+		(int)message.len, message.data ? message.data : "");
 }
 
 static void explain_refusal(struct kev_watcher *w, struct kev_str message)
@@ -546,6 +551,7 @@ static int start_list(struct kev_watcher *w, const struct kev_reflector_action *
 
 	kev_buf_init(&path, PATH_MAX_BYTES);
 	w->watching = false;
+	w->probing = action->probe;
 	if (!action->begin)
 		kev_health_listing(w->config.health, w->health, false);
 	append_path(w, &path);
@@ -576,6 +582,7 @@ static int start_watch(struct kev_watcher *w, const struct kev_reflector_action 
 
 	kev_buf_init(&path, PATH_MAX_BYTES);
 	w->watching = true;
+	w->probing = false;
 	w->deadline = now(w) + HEAD_TIMEOUT * KEV_NS_PER_SEC;
 	append_path(w, &path);
 	kev_buf_append_c(&path, "?watch=1&allowWatchBookmarks=true");
@@ -622,9 +629,23 @@ static int relist_end(struct kev_watcher *w)
 	return 0;
 }
 
-static void log_denial(const struct kev_watcher *w)
+/* @param level  that a namespace may not be seen is no news where it never could */
+static void log_denial(struct kev_watcher *w, enum kev_log_level level)
 {
-	kev_log_warning("%s; only those that events mention are shown", w->why.text);
+	const char *consequence = "only those that events mention are shown";
+
+	if (w->config.kind == KEV_SCOPE_EVENTS)
+		consequence = w->config.namespace_ ? "its directory says so"
+						   : "the namespaces are watched one by one";
+	kev_log(level, "%s; %s", w->why.text, consequence);
+	w->troubled = level == KEV_LOG_WARNING;
+}
+
+static enum kev_log_level denial_level(const struct kev_watcher *w)
+{
+	bool known = w->complete || w->config.shown || !w->config.namespace_;
+
+	return known ? KEV_LOG_WARNING : KEV_LOG_INFO;
 }
 
 static void tell_failed(struct kev_watcher *w, const struct kev_reflector_input *input)
@@ -640,22 +661,20 @@ static void tell_failed(struct kev_watcher *w, const struct kev_reflector_input 
 static void log_failure(struct kev_watcher *w, const struct kev_reflector_input *input,
 	const struct kev_reflector_action *action)
 {
-	enum kev_log_level level = w->troubled || w->quiet ? KEV_LOG_INFO : KEV_LOG_WARNING;
+	enum kev_log_level level = w->troubled || w->quiet || w->denied ? KEV_LOG_INFO : KEV_LOG_WARNING;
 
 	if (action->denied)
 		kev_health_denied(w->config.health, w->health, &w->why);
 	else if (action->next == KEV_REFLECTOR_WAIT)
 		tell_failed(w, input);
 	if (action->denied) {
-		w->denied = true;
 		if (!w->quiet)
-			log_denial(w);
-		w->troubled = !w->quiet;
+			log_denial(w, denial_level(w));
 	} else if (action->next == KEV_REFLECTOR_WAIT) {
 		kev_log(level, "%s; next try in %.1f s",
 			input->event == KEV_REFLECTOR_LOST ? "out of memory" : w->why.text,
 			(double)action->wait / KEV_NS_PER_SEC);
-		w->troubled = !w->quiet;
+		w->troubled = w->troubled || (!w->quiet && !w->denied);
 	} else if (action->next == KEV_REFLECTOR_LIST && w->watching && input->event != KEV_REFLECTOR_TIMER) {
 		kev_log_info("%s: %s; listing anew", label(w),
 			input->event == KEV_REFLECTOR_MOVED ? "the server may be another one"
@@ -663,21 +682,27 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 	}
 }
 
-void kev_watcher_speak(struct kev_watcher *w)
+void kev_watcher_speak(struct kev_watcher *w, bool denial)
 {
-	if (w->quiet && w->denied) {
-		log_denial(w);
-		w->troubled = true;
-	}
+	if (w->quiet && w->denied)
+		log_denial(w, denial ? KEV_LOG_WARNING : KEV_LOG_INFO);
 	w->quiet = false;
 }
 
-static void tell_settled(struct kev_watcher *w)
+/* Keep to what the server permits. */
+static void note_access(struct kev_watcher *w, const struct kev_reflector_action *action)
 {
-	if (w->settled)
-		return;
-	w->settled = true;
-	w->config.settled(w->config.context, w);
+	if (action->denied) {
+		/* Of Events the store keeps what it has. */
+		if (w->config.kind == KEV_SCOPE_PODS)
+			kev_store_forget_pods(w->config.store, kev_str_c(w->config.namespace_));
+		w->denied = w->settled = true;
+		w->complete = false;
+	} else if (action->granted) {
+		w->denied = false;
+	} else if (action->end) {
+		w->complete = w->settled = true;
+	}
 }
 
 static int start_request(struct kev_watcher *w, const struct kev_reflector_action *action)
@@ -719,10 +744,7 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 	}
 	w->streaming = false;
 	log_failure(w, input, action);
-	if (action->end)
-		w->denied = false;
-	if (action->synced || action->denied)
-		tell_settled(w);
+	note_access(w, action);
 	switch (action->next) {
 	case KEV_REFLECTOR_GO_ON:
 		w->lost = r != 0;
@@ -822,6 +844,29 @@ void kev_watcher_move(struct kev_watcher *w)
 {
 	end_request(w);
 	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_MOVED});
+}
+
+void kev_watcher_stop(struct kev_watcher *w)
+{
+	end_request(w);
+	kev_health_remove(w->config.health, w->health);
+	w->health = NULL;
+	w->deadline = INT64_MAX;
+}
+
+bool kev_watcher_denied(const struct kev_watcher *w)
+{
+	return w->denied;
+}
+
+bool kev_watcher_listed(const struct kev_watcher *w)
+{
+	return w->complete;
+}
+
+bool kev_watcher_settled(const struct kev_watcher *w)
+{
+	return w->settled;
 }
 
 enum kev_scope_kind kev_watcher_kind(const struct kev_watcher *w)

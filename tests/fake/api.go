@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,28 @@ type settings struct {
 	Bookmark  float64  `json:"bookmark"` // seconds between those of pods and namespaces
 	Skew      float64  `json:"skew"`     // seconds that its clock is ahead, as its Date headers have it
 	Prefix    string   `json:"prefix"`   // "/k8s/c-1": all of the API is below it
+
+	// Where service accounts (who has a token) may read a resource, by namespace; "*" is the cluster scope, and so everywhere.
+	// A resource that is not named may be read. Of namespaces, a name stands for get of that one. Watches that run go on, as
+	// with the real server.
+	Permitted map[string][]string `json:"permitted"`
+}
+
+const accountPrefix = "system:serviceaccount:"
+
+// permits says whether user may do what is asked for.
+func (s *server) permits(of subject, name, user string) bool {
+	if !strings.HasPrefix(user, accountPrefix) || !(of.verb == "list" || of.verb == "watch" || of.verb == "get") {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	where, limited := s.config.Permitted[of.resource]
+	asked := of.namespace
+	if of.resource == "namespaces" {
+		asked = name
+	}
+	return !limited || slices.Contains(where, "*") || (asked != "" && slices.Contains(where, asked))
 }
 
 type server struct {
@@ -215,7 +238,7 @@ func (s *server) user(r *http.Request) string {
 		defer s.mu.Unlock()
 		for _, known := range s.config.Tokens {
 			if token == known {
-				return "system:serviceaccount:default:" + token
+				return accountPrefix + "default:" + token
 			}
 		}
 		return ""
@@ -270,9 +293,15 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, whole *http.Request) {
 	s.mu.Lock()
 	open := s.config.Anonymous || r.TLS == nil || of.verb == "version"
 	s.mu.Unlock()
+	name := ""
+	if t != nil {
+		name = t.name
+	}
 	switch {
 	case user == "":
 		w.json(401, usualStatus(401, of, user))
+	case !s.permits(of, name, user):
+		w.json(403, forbidden(of, user))
 	case user == "system:anonymous" && !open:
 		w.json(403, forbidden(of, user))
 	default:

@@ -20,8 +20,8 @@ struct world {
 	int64_t now;
 	struct kev_http http;
 	struct kev_intake *intake;
-	bool holding;
-	int settled, failed;
+	bool holding, live;
+	int failed;
 };
 
 static int64_t read_clock(void *context)
@@ -43,21 +43,11 @@ static bool on_unknown(void *context)
 	return true;
 }
 
-static void on_settled(void *context, struct kev_watcher *watcher)
-{
-	struct world *world = context;
-
-	(void)watcher;
-	check(world->settled++ == 0, "settled twice");
-	kev_intake_go_live(world->intake);
-}
-
 static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
 {
 	struct world *world = context;
 
-	(void)watcher;
-	check(!world->settled && world->failed++ == 0, "failed where it must not");
+	check(!kev_watcher_settled(watcher) && world->failed++ == 0, "failed where it must not");
 	check(result < 0 && why->text[0], "failed without a reason");
 }
 
@@ -103,6 +93,12 @@ static void run(struct world *world, struct kev_watcher *watcher, struct kev_str
 		if (world->holding && kev_intake_release(world->intake) != 0)
 			kev_watcher_relist(watcher);
 		world->holding = false;
+		check(!kev_watcher_denied(watcher) || !kev_watcher_listed(watcher), "denied, and listed");
+		check(!kev_watcher_listed(watcher) || kev_watcher_settled(watcher),
+			"listed, and not settled");
+		if (kev_watcher_settled(watcher) && !world->live)
+			kev_intake_go_live(world->intake);
+		world->live = kev_watcher_settled(watcher);
 	}
 }
 
@@ -120,7 +116,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.server = "https://server",
 		.idle_timeout = 30,
 		.random = no_random,
-		.settled = on_settled,
 		.failed = on_failed,
 		.context = &world};
 	struct kev_watcher *watcher;
@@ -135,6 +130,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kev_log_set_level(KEV_LOG_ERROR);
 	config.kind = (enum kev_scope_kind)(data[0] % 3);
 	config.patient = data[0] & 0x80;
+	config.shown = data[0] & 0x40;
+	config.hurried = data[0] & 0x20;
 	world.http.last = &world.http.first;
 	check(store && health, "no memory");
 	world.intake = config.intake = kev_intake_create(store, on_unknown, &world);

@@ -26,6 +26,7 @@ struct kev_feed_config {
 	struct kev_health *health;                /**< told how the watches are; borrowed */
 	const char *const *namespaces;            /**< only these, NULL-terminated and borrowed; NULL: all */
 	const char *field_selector;               /**< of events, or NULL; borrowed */
+	unsigned max_watches;                     /**< of namespaces one by one, at most: see coverage.h */
 	int sync_timeout;                         /**< seconds without a byte, during the first sync */
 	/** What the store holds is shown already: what the first sync brings is as new as what the watches
 	 * do, and has later ctimes than all that was shown. */
@@ -38,7 +39,8 @@ struct kev_feed_config {
 	void *context; /**< borrowed */
 };
 
-/** @return 0 and a new feed; -EINVAL (certificate, key) or -ENOMEM. Starts no thread. */
+/** @return 0 and a new feed; -EINVAL (certificate, key), -E2BIG (more namespaces than max_watches) or
+ * -ENOMEM. Starts no thread. */
 int kev_feed_create(
 	const struct kev_feed_config *config, struct kev_feed **out, struct kev_error *error) KEV_MUST_USE;
 

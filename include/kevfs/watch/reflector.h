@@ -23,6 +23,15 @@
  * page). The second time the list is streamed instead, as a watch that begins with it (a WatchList): the
  * BOOKMARK that is annotated as the end of the initial events is then the last page. Where the server has
  * none of that, it is pages again.
+ *
+ * A server may forbid it (403): then it is asked each minute whether that is still so, with a list of a
+ * single object, which is not for the store; what is permitted at last is listed anew. But an API server that
+ * has just started refuses everybody: it serves while its RBAC rules are still on their way to it (kubernetes
+ * issue 121635), and cannot be told from one that means it. So a refusal is believed at once only where
+ * nothing was shown yet that it would take away; there whoever mounts reads the reason, as with kubectl. Else
+ * it must be all that the server has to say for KEV_REFLECTOR_DENIED_AFTER, while it is asked every few
+ * seconds; any other answer, and any other failure, begins the count anew. Who believed too early has lost
+ * nothing: the store keeps what it has, and a minute later it is shown again.
  */
 struct kev_reflector;
 
@@ -30,14 +39,22 @@ struct kev_reflector_config {
 	/** The API server holds the resource in its watch cache: the first list asks for resourceVersion=0,
 	 * which costs etcd nothing. Events are not held there. */
 	bool cached;
-	bool optional; /**< where the server refuses it (403, 404), do without, and ask again each minute */
+	bool optional; /**< a server may be without it: 404 says the same as 403 */
+	bool shown;    /**< something is shown of it already, although no list was complete yet */
 	bool patient;  /**< never give up: not even before the first list was complete */
+	bool hurried;  /**< somebody waits for that: ask sooner again for what is forbidden until then */
 	uint32_t (*random)(void *context); /**< 32 random bits */
 	void *context;                     /**< borrowed */
 };
 
 /** What one page of a list holds at most, where the link is fast enough. */
 #define KEV_REFLECTOR_LIMIT 5000U
+
+/** How long a server must go on to forbid what is shown. */
+#define KEV_REFLECTOR_DENIED_AFTER (10 * KEV_NS_PER_SEC)
+
+/** What it forbids is asked for again after so long. */
+#define KEV_REFLECTOR_DENIED_WAIT (60 * KEV_NS_PER_SEC)
 
 /** A resourceVersion may be this long. etcd's have at most 19 digits. */
 #define KEV_REFLECTOR_RV_MAX 128U
@@ -81,11 +98,12 @@ enum kev_reflector_next {
 
 /** First what the flags say, in their order, then what next says. */
 struct kev_reflector_action {
-	bool end;    /**< the list is complete: what it did not hold is gone */
-	bool synced; /**< … and it was the first one */
-	bool denied; /**< the server refuses what is optional: do without; given once for each time it begins
-		      */
-	bool begin;  /**< LIST asks for the first page of a list, or WATCH for a list that is streamed */
+	bool end;     /**< the list is complete: what it did not hold is gone */
+	bool synced;  /**< … and it was the first one */
+	bool denied;  /**< the server forbids it: do without; given once for each time that this begins */
+	bool granted; /**< … and does so no more: a list follows */
+	bool probe;   /**< LIST is only to see whether it is still forbidden: its object is nobody's */
+	bool begin;   /**< LIST asks for the first page of a list, or WATCH for a list that is streamed */
 	enum kev_reflector_next next;
 	unsigned limit;           /**< of LIST */
 	struct kev_str continue_; /**< of LIST, empty for the first page; borrowed until the next step */

@@ -22,22 +22,22 @@ struct kev_watcher_config {
 	struct kev_http *http; /**< borrowed, must outlive it, like all below */
 	const struct kev_clock *clock;
 	struct kev_store *store;
-	struct kev_health *health;  /**< told how the watch is */
-	struct kev_intake *intake;  /**< of events */
-	const char *server;         /**< for messages: its URL */
-	enum kev_scope_kind kind;   /**< events, pods or namespaces */
-	const char *namespace_;     /**< only this one's; NULL: all */
-	const char *allowed;        /**< a namespace that the user may perhaps see, for messages; or NULL */
-	const char *field_selector; /**< or NULL */
-	int idle_timeout;           /**< seconds without a byte of a list that break it off */
-	bool patient;               /**< as kev_reflector_config */
+	struct kev_health *health;    /**< told how the watch is */
+	struct kev_intake *intake;    /**< of events */
+	const char *server;           /**< for messages: its URL */
+	enum kev_scope_kind kind;     /**< events, pods or namespaces */
+	const char *namespace_;       /**< only this one's; NULL: all */
+	const char *field_selector;   /**< or NULL */
+	int idle_timeout;             /**< seconds without a byte of a list that break it off */
+	bool shown, patient, hurried; /**< as kev_reflector_config */
+	bool current; /**< what the store has is newer than what the server's cache may hold: not from there
+		       */
+	bool quiet;   /**< as before kev_watcher_speak() */
 	uint32_t (*random)(void *context);
-	/** The first list is complete, or the server does not permit what is optional (pods, namespaces). */
-	void (*settled)(void *context, struct kev_watcher *watcher);
 	/** The server has, or may have, another history than before: what others know of it is to be listed
 	 * anew, too. Of events; may be NULL. */
 	void (*moved)(void *context, struct kev_watcher *watcher);
-	/** The first list has failed for good. */
+	/** The first list has failed for good. (That it is forbidden is no failure: kev_watcher_denied().) */
 	void (*failed)(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why);
 	void *context;
 };
@@ -57,14 +57,28 @@ void kev_watcher_tick(struct kev_watcher *watcher, int64_t at);
 
 /** The first sync is over, well: from here on what does not work is a warning, and what has been done without
  * is told now. Before that it stays out of the log (but for the level info): the sync's result says why it
- * failed. */
-void kev_watcher_speak(struct kev_watcher *watcher);
+ * failed.
+ * @param denial  false: that it is forbidden is told otherwise */
+void kev_watcher_speak(struct kev_watcher *watcher, bool denial);
 
 /** Something that came from it was lost: list anew. */
 void kev_watcher_relist(struct kev_watcher *watcher);
 
 /** The server may be another one, with another history: list anew. */
 void kev_watcher_move(struct kev_watcher *watcher);
+
+/** End what is under way for good: it does nothing any more, and is not counted as a watch. */
+void kev_watcher_stop(struct kev_watcher *watcher);
+
+/** Does the server forbid it? It is asked now and then whether it still does; when it does no more,
+ * everything is listed anew, and that request is sent by the next kev_http_run(). */
+bool kev_watcher_denied(const struct kev_watcher *watcher);
+
+/** Is a list complete, and it was not forbidden since? */
+bool kev_watcher_listed(const struct kev_watcher *watcher);
+
+/** Was the first list complete, or is it forbidden? */
+bool kev_watcher_settled(const struct kev_watcher *watcher);
 
 /** What it watches. */
 enum kev_scope_kind kev_watcher_kind(const struct kev_watcher *watcher);

@@ -66,7 +66,14 @@ static inline const char *sample_event(const char *name, const char *rv, const c
 	return text;
 }
 
-/** What the journal holds, as text: "+a@1 b@1->2 -c@3 +pod ns/p -namespace n". */
+static inline const char *sample_kind(const struct kev_change *change)
+{
+	if (change->kind == KEV_CHANGE_ACCESS)
+		return "seen";
+	return change->kind == KEV_CHANGE_POD ? "pod" : "namespace";
+}
+
+/** What the journal holds, as text: "+a@1 b@1->2 -c@3 +pod ns/p -namespace n -seen n". */
 static inline const char *sample_changes(struct sample *sample)
 {
 	static char text[65536];
@@ -87,9 +94,9 @@ static inline const char *sample_changes(struct sample *sample)
 				(int)new.len, new.len ? new.data : "");
 		} else {
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s %s%s%s",
-				len ? " " : "", c.present ? "+" : "-",
-				c.kind == KEV_CHANGE_POD ? "pod" : "namespace",
-				c.namespace_ ? c.namespace_ : "", c.namespace_ ? "/" : "", c.name);
+				len ? " " : "", c.present ? "+" : "-", sample_kind(&c),
+				c.namespace_ ? c.namespace_ : "", c.namespace_ ? "/" : "",
+				c.name ? c.name : "all");
 		}
 		kev_change_fini(&c);
 		assert_true(len < sizeof(text));

@@ -166,6 +166,7 @@ static int set_up(void **state)
 		.clock = kev_clock_system(),
 		.store = world->sample.store,
 		.health = world->sample.health,
+		.max_watches = 250,
 		.sync_timeout = 30,
 		.synced = on_synced,
 		.context = world};
@@ -331,7 +332,8 @@ static void test_sync_forbidden_fails(void **state)
 	start(world);
 	WAIT_UNTIL(atomic_load(&world->synced));
 	assert_int_equal(atomic_load(&world->result), -EACCES);
-	assert_string_equal(world->why.text, "events may not be listed: no");
+	assert_string_equal(world->why.text,
+		"events may not be listed: no; nor may those of namespace ns; -o namespace= names others");
 }
 
 static void test_sync_forbidden_patient_waits(void **state)

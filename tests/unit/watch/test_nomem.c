@@ -7,6 +7,7 @@
 
 #include "../nomem.h"
 #include "kevfs/base/log.h"
+#include "kevfs/watch/coverage.h"
 #include "kevfs/watch/dump.h"
 #include "kevfs/watch/feed.h"
 #include "kevfs/watch/kind_watch.h"
@@ -63,15 +64,6 @@ static bool on_unknown(void *context)
 
 	world->holding = true;
 	return true;
-}
-
-static void on_settled(void *context, struct kev_watcher *watcher)
-{
-	struct world *world = context;
-
-	(void)watcher;
-	/* From now on kinds that are not known are asked for. */
-	kev_intake_go_live(world->intake);
 }
 
 static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
@@ -198,6 +190,9 @@ static void turn(struct world *world)
 	if (world->holding && kev_intake_release(world->intake) != 0)
 		kev_watcher_relist(world->watcher);
 	world->holding = false;
+	/* From now on kinds that are not known are asked for. */
+	if (kev_watcher_settled(world->watcher))
+		kev_intake_go_live(world->intake);
 }
 
 static bool is_done(const struct world *world)
@@ -241,7 +236,6 @@ static void start_watcher(struct world *world)
 		.server = "https://server",
 		.idle_timeout = 30,
 		.random = no_random,
-		.settled = on_settled,
 		.failed = on_failed,
 		.context = world};
 	struct kev_watcher_config whole = config;
@@ -363,6 +357,102 @@ static void test_kind_watch(void **state)
 	assert_true(n > 50);
 }
 
+/* ---- namespaces one by one ---- */
+
+/* Events are forbidden but in "one" and "two", and pods altogether. */
+static void answer_coverage(struct world *world, struct kev_http_transfer *transfer)
+{
+	static const char prefix[] = "/api/v1/namespaces/";
+	bool inside = strncmp(transfer->path, prefix, strlen(prefix)) == 0;
+	char page[256];
+
+	if (strstr(transfer->path, "pods?") || (!inside && strstr(transfer->path, "events?")))
+		stub_answer(world->http, transfer, 403, "no");
+	else if (strstr(transfer->path, "watch=1"))
+		stub_head(transfer, 200);
+	else if (!inside)
+		stub_answer(world->http, transfer, 200,
+			"{\"kind\":\"NamespaceList\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":["
+			"{\"metadata\":{\"name\":\"one\"}},{\"metadata\":{\"name\":\"two\"}}]}");
+	else {
+		snprintf(page, sizeof(page),
+			"{\"kind\":\"EventList\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[{"
+			"\"metadata\":{\"namespace\":\"%.3s\",\"name\":\"e\",\"resourceVersion\":\"1\"}}]}",
+			transfer->path + strlen(prefix));
+		stub_answer(world->http, transfer, 200, page);
+	}
+}
+
+/* What was asked is answered, or time passes. */
+static void turn_coverage(struct world *world, struct kev_coverage *coverage)
+{
+	struct kev_http_transfer *transfer = world->http->first;
+
+	while (transfer && transfer->status)
+		transfer = transfer->next;
+	if (transfer)
+		answer_coverage(world, transfer);
+	else if (kev_coverage_deadline(coverage) < INT64_MAX)
+		world->sample.now = kev_coverage_deadline(coverage);
+	kev_coverage_tick(coverage, world->sample.now);
+}
+
+static bool is_covered(const struct world *world)
+{
+	struct kev_store_counts counts;
+	size_t watches = 0;
+
+	for (const struct kev_http_transfer *t = world->http->first; t; t = t->next)
+		watches += t->status == 200 && strstr(t->path, "/events?watch=1");
+	kev_store_counts(world->sample.store, &counts);
+	return watches == 2 && counts.events == 2 &&
+	       kev_store_is_permitted(world->sample.store, KEV_STR("one")) &&
+	       kev_store_is_permitted(world->sample.store, KEV_STR("two")) &&
+	       !kev_store_is_permitted(world->sample.store, KEV_STR("three"));
+}
+
+static void test_coverage(void **state)
+{
+	static char server[] = "https://server";
+	const struct kev_cluster_config cluster = {.server = server};
+	bool hit = true;
+	size_t n;
+
+	(void)state;
+	for (n = 1; hit; n++) {
+		struct world world;
+		struct kev_coverage_config config;
+		struct kev_coverage *coverage = NULL;
+		struct kev_error why = {""};
+
+		set_up(&world);
+		world.intake = kev_intake_create(world.sample.store, on_unknown, &world);
+		assert_non_null(world.intake);
+		config = (struct kev_coverage_config){.http = world.http,
+			.clock = &world.sample.clock,
+			.store = world.sample.store,
+			.health = world.sample.health,
+			.intake = world.intake,
+			.cluster = &cluster,
+			.max_watches = 10,
+			.idle_timeout = 30,
+			.random = no_random};
+		nomem_fail_in(n);
+		if (kev_coverage_create(&config, &coverage, NULL) == 0) {
+			kev_coverage_start(coverage);
+			for (int i = 0; i < 1000 && !is_covered(&world); i++)
+				turn_coverage(&world, coverage);
+			assert_true(is_covered(&world));
+			assert_int_equal(kev_coverage_failure(coverage, &why), 0);
+		}
+		hit = nomem_end();
+		assert_true(coverage || hit);
+		kev_coverage_destroy(coverage);
+		tear_down(&world);
+	}
+	assert_true(n > 200);
+}
+
 /* ---- the feed, before its thread ---- */
 
 static int feed_action(void *context)
@@ -375,7 +465,8 @@ static int feed_action(void *context)
 		.clock = &world->sample.clock,
 		.store = world->sample.store,
 		.health = world->sample.health,
-		.namespaces = namespaces};
+		.namespaces = namespaces,
+		.max_watches = 2};
 	struct kev_feed *feed = NULL;
 	int r = kev_feed_create(&config, &feed, NULL);
 
@@ -498,6 +589,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_watcher),
 		cmocka_unit_test(test_kind_watch),
+		cmocka_unit_test(test_coverage),
 		cmocka_unit_test(test_feed_create),
 		cmocka_unit_test(test_dump_of_a_recording),
 		cmocka_unit_test(test_dump_of_a_list),

@@ -24,10 +24,12 @@ enum where {
 #define PATIENT 1
 #define OPTIONAL 2
 #define CACHED 4
+#define SHOWN 8
+#define HURRIED 16
 
 struct expected {
 	enum kev_reflector_next next;
-	const char *flags; /* "end synced denied begin" */
+	const char *flags; /* "end synced denied granted probe begin" */
 	const char *resource_version, *continue_;
 	int64_t wait;
 };
@@ -96,6 +98,10 @@ static uint32_t no_random(void *context)
 	{                                            \
 		KEV_REFLECTOR_WAIT, "", "", "", (ns) \
 	}
+#define DENIED(ns)                                         \
+	{                                                  \
+		KEV_REFLECTOR_WAIT, "denied", "", "", (ns) \
+	}
 #define FAIL                                      \
 	{                                         \
 		KEV_REFLECTOR_FAIL, "", "", "", 0 \
@@ -160,7 +166,6 @@ static const struct row rows[] = {
 	{"certificate", 0, FIRST_PAGE, 0, BROKEN(-EKEYREJECTED), FAIL},
 	{"TLS", 0, FIRST_PAGE, 0, BROKEN(-EPROTO), FAIL},
 	{"401, no other credential", 0, FIRST_PAGE, 0, STATUS(401), FAIL},
-	{"403", 0, FIRST_PAGE, 0, STATUS(403), FAIL},
 	{"404", 0, FIRST_PAGE, 0, STATUS(404), FAIL},
 	{"400", 0, FIRST_PAGE, 0, STATUS(400), FAIL},
 	{"302", 0, FIRST_PAGE, 0, STATUS(302), FAIL},
@@ -180,14 +185,16 @@ static const struct row rows[] = {
 	{"refused, patient", PATIENT, FIRST_PAGE, 0, BROKEN(-ECONNREFUSED), WAIT(800 * MS)},
 	{"certificate, patient", PATIENT, FIRST_PAGE, 0, BROKEN(-EKEYREJECTED), WAIT(800 * MS)},
 	{"401, patient", PATIENT, FIRST_PAGE, 0, STATUS(401), WAIT(800 * MS)},
-	{"403, patient", PATIENT, FIRST_PAGE, 0, STATUS(403), WAIT(800 * MS)},
 	{"404, patient", PATIENT, FIRST_PAGE, 0, STATUS(404), WAIT(800 * MS)},
 
-	/* Optional. */
-	{"403, optional", OPTIONAL, FIRST_PAGE, 0, STATUS(403),
-		{KEV_REFLECTOR_WAIT, "denied", "", "", 60 * S}},
-	{"404, optional", OPTIONAL, FIRST_PAGE, 0, STATUS(404),
-		{KEV_REFLECTOR_WAIT, "denied", "", "", 60 * S}},
+	/* Forbidden: it is done without. */
+	{"403", 0, FIRST_PAGE, 0, STATUS(403), DENIED(60 * S)},
+	{"403 on page two", 0, PAGE_TWO, 0, STATUS(403), DENIED(60 * S)},
+	{"403, patient", PATIENT, FIRST_PAGE, 0, STATUS(403), DENIED(60 * S)},
+	{"403, hurried", PATIENT | HURRIED, FIRST_PAGE, 0, STATUS(403), DENIED(800 * MS)},
+	{"403, shown", SHOWN, FIRST_PAGE, 0, STATUS(403), WAIT(800 * MS)},
+	{"403, optional", OPTIONAL, FIRST_PAGE, 0, STATUS(403), DENIED(60 * S)},
+	{"404, optional", OPTIONAL, FIRST_PAGE, 0, STATUS(404), DENIED(60 * S)},
 	{"403 later, optional", OPTIONAL, WATCHING, 0, STATUS(403), WAIT(800 * MS)},
 	{"refused, optional", OPTIONAL, FIRST_PAGE, 0, BROKEN(-ECONNREFUSED), FAIL},
 
@@ -211,7 +218,9 @@ static struct kev_reflector *create(unsigned config)
 {
 	const struct kev_reflector_config c = {.cached = config & CACHED,
 		.optional = config & OPTIONAL,
+		.shown = config & SHOWN,
 		.patient = config & PATIENT,
+		.hurried = config & HURRIED,
 		.random = no_random};
 	struct kev_reflector *reflector = kev_reflector_create(&c);
 
@@ -254,10 +263,12 @@ static void go_to(struct kev_reflector *reflector, enum where where)
 
 static const char *flags_of(const struct kev_reflector_action *action)
 {
-	static char text[32];
+	static char text[64];
 
-	snprintf(text, sizeof(text), "%s%s%s%s", action->end ? "end " : "", action->synced ? "synced " : "",
-		action->denied ? "denied " : "", action->begin ? "begin " : "");
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s", action->end ? "end " : "",
+		action->synced ? "synced " : "", action->denied ? "denied " : "",
+		action->granted ? "granted " : "", action->probe ? "probe " : "",
+		action->begin ? "begin " : "");
 	if (text[0])
 		text[strlen(text) - 1] = '\0';
 	return text;
@@ -271,7 +282,10 @@ static void check(const char *name, const struct kev_reflector_action *action, c
 		fail_msg("%s: next %d [%s] rv '%.*s' continue '%.*s' wait %lld", name, (int)action->next,
 			flags_of(action), (int)action->resource_version.len, action->resource_version.data,
 			(int)action->continue_.len, action->continue_.data, (long long)action->wait);
-	assert_int_equal(action->limit, e->next == KEV_REFLECTOR_LIST ? KEV_REFLECTOR_LIMIT : 0);
+	if (e->next != KEV_REFLECTOR_LIST)
+		assert_int_equal(action->limit, 0);
+	else
+		assert_int_equal(action->limit, action->probe ? 1 : KEV_REFLECTOR_LIMIT);
 	assert_int_equal(action->timeout, e->next == KEV_REFLECTOR_WATCH ? 300 : 0);
 }
 
@@ -392,6 +406,11 @@ static void test_step_refreshes_a_credential_once(void **state)
 	kev_reflector_destroy(reflector);
 }
 
+#define PROBE                                          \
+	{                                              \
+		KEV_REFLECTOR_LIST, "probe", "", "", 0 \
+	}
+
 static void test_step_denied_is_asked_again(void **state)
 {
 	struct kev_reflector *reflector = create(OPTIONAL | CACHED);
@@ -402,19 +421,117 @@ static void test_step_denied_is_asked_again(void **state)
 	action = STEP(reflector, 0, STATUS(403));
 	assert_true(action.denied);
 	action = STEP(reflector, 60 * S, BARE(TIMER));
-	check("again", &action, &(struct expected){KEV_REFLECTOR_LIST, "begin", "0", "", 0});
+	check("again", &action, &(struct expected)PROBE);
 	action = STEP(reflector, 60 * S, STATUS(403));
 	check("said once", &action, &(struct expected)WAIT(60 * S));
 	/* It does without already: nothing fails for good any more. */
 	STEP(reflector, 120 * S, BARE(TIMER));
 	action = STEP(reflector, 120 * S, BROKEN(-ECONNREFUSED));
 	check("refused", &action, &(struct expected)WAIT(800 * MS));
-	STEP(reflector, 180 * S, BARE(TIMER));
-	action = STEP(reflector, 180 * S, PAGE("7", ""));
-	check("granted", &action, &(struct expected){KEV_REFLECTOR_WATCH, "end synced", "7", "", 0});
-	/* A server that has just started refuses everybody. */
-	action = STEP(reflector, 190 * S, STATUS(403));
-	check("refused later", &action, &(struct expected)WAIT(1600 * MS));
+	action = STEP(reflector, 180 * S, BARE(TIMER));
+	check("still a question", &action, &(struct expected)PROBE);
+	/* Whoever watched in its place may be ahead of the cache. */
+	action = STEP(reflector, 180 * S, PAGE("7", "t"));
+	check("granted", &action, &(struct expected){KEV_REFLECTOR_LIST, "granted begin", "", "", 0});
+	action = STEP(reflector, 180 * S, BROKEN(-ECONNREFUSED));
+	check("nor does the list fail for good", &action, &(struct expected)WAIT(1600 * MS));
+	action = STEP(reflector, 182 * S, BARE(TIMER));
+	check("the list", &action, &(struct expected)LIST);
+	action = STEP(reflector, 182 * S, PAGE("8", ""));
+	check("listed", &action, &(struct expected){KEV_REFLECTOR_WATCH, "end synced", "8", "", 0});
+	kev_reflector_destroy(reflector);
+}
+
+/* Until it may be listed, it may be forbidden again. */
+static void test_step_denied_behind_the_question(void **state)
+{
+	struct kev_reflector *reflector = create(0);
+	struct kev_reflector_action action;
+
+	(void)state;
+	go_to(reflector, FIRST_PAGE);
+	STEP(reflector, 0, STATUS(403));
+	STEP(reflector, 60 * S, BARE(TIMER));
+	action = STEP(reflector, 60 * S, PAGE("7", ""));
+	assert_true(action.granted);
+	action = STEP(reflector, 60 * S, STATUS(403));
+	check("again", &action, &(struct expected)DENIED(60 * S));
+	kev_reflector_destroy(reflector);
+}
+
+/* A 403 at that time, and what it leads to; a wait passes by itself. */
+static void refuse(struct kev_reflector *reflector, int64_t now, const char *name, struct expected expected)
+{
+	struct kev_reflector_action action = STEP(reflector, now, STATUS(403));
+
+	check(name, &action, &expected);
+	if (expected.next == KEV_REFLECTOR_WAIT)
+		STEP(reflector, now, BARE(TIMER));
+}
+
+/* A server that has just started refuses everybody: what is shown is not taken away by that. */
+static void test_step_denied_later_must_last(void **state)
+{
+	static const unsigned configs[] = {0, OPTIONAL, SHOWN};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(configs); i++) {
+		struct kev_reflector *reflector = create(configs[i]);
+
+		go_to(reflector, configs[i] & SHOWN ? FIRST_PAGE : WATCHING);
+		refuse(reflector, 60 * S, "at first", (struct expected)WAIT(800 * MS));
+		refuse(reflector, 70 * S - 1, "not for long enough", (struct expected)WAIT(1600 * MS));
+		refuse(reflector, 70 * S, "believed", (struct expected)DENIED(60 * S));
+		refuse(reflector, 130 * S, "said once", (struct expected)WAIT(60 * S));
+		kev_reflector_destroy(reflector);
+	}
+}
+
+/* Any other answer in between, or none, and the server may have been another one. */
+static void test_step_denied_later_is_counted_anew(void **state)
+{
+	static const struct kev_reflector_input others[] = {
+		STATUS(503), BROKEN(-ECONNREFUSED), STATUS(401), STATUS(429), BARE(GARBAGE)};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++) {
+		struct kev_reflector *reflector = create(0);
+		struct kev_reflector_action action;
+
+		go_to(reflector, RELIST);
+		STEP(reflector, 0, STATUS(403));
+		STEP(reflector, S, BARE(TIMER));
+		step(reflector, others[i], 9 * S);
+		STEP(reflector, 10 * S, BARE(TIMER));
+		action = STEP(reflector, 10 * S, STATUS(403));
+		assert_false(action.denied);
+		STEP(reflector, 20 * S, BARE(TIMER));
+		action = STEP(reflector, 20 * S, STATUS(403));
+		assert_true(action.denied);
+		kev_reflector_destroy(reflector);
+	}
+}
+
+/* What may be listed and not watched is listed again and again; but not every few seconds. */
+static void test_step_denied_watch_slows_down(void **state)
+{
+	struct kev_reflector *reflector = create(0);
+	struct kev_reflector_action action;
+	int64_t now = 0;
+
+	(void)state;
+	go_to(reflector, WATCHING);
+	for (int i = 0; i < 10; i++) {
+		action = STEP(reflector, now, STATUS(403));
+		assert_int_equal(action.next, KEV_REFLECTOR_WAIT);
+		assert_false(action.denied);
+		now += action.wait;
+		action = STEP(reflector, now, BARE(TIMER));
+		check("a list", &action, &(struct expected)LIST);
+		STEP(reflector, now, PAGE("10", ""));
+	}
+	action = STEP(reflector, now, STATUS(403));
+	assert_int_equal(action.wait, 15 * S);
 	kev_reflector_destroy(reflector);
 }
 
@@ -637,7 +754,7 @@ static void test_step_failed_stays_failed(void **state)
 
 	(void)state;
 	go_to(reflector, FIRST_PAGE);
-	assert_int_equal(STEP(reflector, 0, STATUS(403)).next, KEV_REFLECTOR_FAIL);
+	assert_int_equal(STEP(reflector, 0, STATUS(400)).next, KEV_REFLECTOR_FAIL);
 	for (size_t i = 0; i < KEV_ARRAY_LEN(inputs); i++) {
 		struct kev_reflector_action action = step(reflector, inputs[i], S);
 
@@ -657,6 +774,10 @@ int main(void)
 		cmocka_unit_test(test_step_watch_goes_on_from_last_line),
 		cmocka_unit_test(test_step_refreshes_a_credential_once),
 		cmocka_unit_test(test_step_denied_is_asked_again),
+		cmocka_unit_test(test_step_denied_behind_the_question),
+		cmocka_unit_test(test_step_denied_later_must_last),
+		cmocka_unit_test(test_step_denied_later_is_counted_anew),
+		cmocka_unit_test(test_step_denied_watch_slows_down),
 		cmocka_unit_test(test_step_stream_in_place_of_pages),
 		cmocka_unit_test(test_step_stream_that_ends_early),
 		cmocka_unit_test(test_step_futile_watches_slow_down),

@@ -17,7 +17,7 @@ struct world {
 	struct kev_intake *intake;
 	struct kev_watcher_config config;
 	struct kev_watcher *watcher;
-	int settled, failed, moved;
+	int failed, moved;
 	struct kev_error why;
 };
 
@@ -31,14 +31,6 @@ static uint32_t no_random(void *context)
 {
 	(void)context;
 	return 0;
-}
-
-static void on_settled(void *context, struct kev_watcher *watcher)
-{
-	struct world *world = context;
-
-	assert_ptr_equal(watcher, world->watcher);
-	world->settled++;
 }
 
 static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
@@ -75,8 +67,8 @@ static int set_up(void **state)
 		.intake = world->intake,
 		.server = "https://server",
 		.idle_timeout = 30,
+		.quiet = true,
 		.random = no_random,
-		.settled = on_settled,
 		.failed = on_failed,
 		.moved = on_moved,
 		.context = world};
@@ -167,7 +159,7 @@ static struct kev_http_transfer *start_watching(struct world *world)
 	start(world, KEV_SCOPE_EVENTS);
 	answer(world, first_page, 200, page("10", "", sample_event("a", "2", "Pod")));
 	assert_string_equal(sample_changes(&world->sample), "+a@2");
-	assert_int_equal(world->settled, 1);
+	assert_true(kev_watcher_settled(world->watcher));
 	return request(world, watch_10);
 }
 
@@ -202,11 +194,11 @@ static void test_list_pages_then_watch(void **state)
 	assert_int_equal(progress.items, 1);
 	assert_int_equal(progress.remaining, 77);
 	assert_int_equal(progress.last_byte, world->sample.now);
-	assert_int_equal(world->settled, 0);
+	assert_false(kev_watcher_settled(world->watcher));
 
 	answer(world, "/api/v1/events?limit=5000&continue=t%2F1%3D", 200,
 		page("10", "", sample_event("b", "2", "Pod")));
-	assert_int_equal(world->settled, 1);
+	assert_true(kev_watcher_settled(world->watcher));
 	kev_watcher_progress(world->watcher, &progress);
 	assert_int_equal(progress.items, 2);
 	assert_int_equal(progress.remaining, 0);
@@ -315,7 +307,7 @@ static void test_watch_follows_and_goes_on(void **state)
 	stub_body(world->http, transfer, line("DELETED", sample_event("b", "13", "Pod")));
 	stub_body(world->http, transfer, line("ADDED", sample_event("c", "100", "Pod")));
 	assert_string_equal(sample_changes(&world->sample), "+c@100");
-	assert_int_equal(world->settled, 1);
+	assert_true(kev_watcher_settled(world->watcher));
 }
 
 static void test_watch_error_410_relists_as_a_diff(void **state)
@@ -343,7 +335,7 @@ static void test_watch_error_410_relists_as_a_diff(void **state)
 	assert_non_null(strstr(changes, "+d@40"));
 	assert_non_null(strstr(changes, "-a@2"));
 	assert_non_null(strstr(changes, "-c@12"));
-	assert_int_equal(world->settled, 1);
+	assert_true(kev_watcher_settled(world->watcher));
 }
 
 static void test_watch_tells_its_health(void **state)
@@ -749,38 +741,121 @@ static const char forbidden[] =
 	"{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Forbidden\",\"code\":403,\"message\":"
 	"\"events is forbidden: User \\\"x\\\" cannot list resource \\\"events\\\" at the cluster scope\"}";
 
-static void test_list_forbidden_fails(void **state)
+static void test_list_forbidden_is_done_without(void **state)
 {
+	static const char probe[] = "/api/v1/events?limit=1";
 	struct world *world = *state;
 
 	start(world, KEV_SCOPE_EVENTS);
 	answer(world, first_page, 403, forbidden);
-	assert_int_equal(world->failed, -EACCES);
-	assert_string_equal(world->why.text,
+	assert_string_equal(kev_watcher_why(world->watcher)->text,
 		"events may not be listed: User \"x\" cannot list resource \"events\" at the cluster scope");
+	assert_true(kev_watcher_settled(world->watcher));
+	assert_true(kev_watcher_denied(world->watcher));
+	assert_false(kev_watcher_listed(world->watcher));
+	wait(world, 60 * S);
+	answer(world, probe, 403, forbidden);
+	wait(world, 60 * S);
+	/* What comes with the answer is nobody's: others may be ahead of it. */
+	answer(world, probe, 200, page("9", "t", sample_event("a", "1", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "");
+	assert_false(kev_watcher_denied(world->watcher));
+	assert_false(kev_watcher_listed(world->watcher));
+	answer(world, first_page, 200, page("10", "", sample_event("b", "2", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "+b@2");
+	assert_true(kev_watcher_listed(world->watcher));
+	assert_int_equal(world->failed, 0);
+	request(world, watch_10);
+}
+
+/* Forbid what is shown, for as long as it takes to be believed. */
+static void forbid(struct world *world, const char *path)
+{
+	int64_t since = world->sample.now;
+
+	while (!kev_watcher_denied(world->watcher)) {
+		assert_true(world->sample.now - since < 20 * S);
+		answer(world, path, 403, forbidden);
+		if (kev_watcher_denied(world->watcher))
+			break;
+		world->sample.now = kev_watcher_deadline(world->watcher);
+		kev_watcher_tick(world->watcher, world->sample.now);
+	}
+	assert_true(world->sample.now - since >= 10 * S);
+}
+
+/* The store keeps the events: who may see them is another matter. */
+static void test_watch_forbidden_keeps_the_events(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+
+	kev_health_synced(world->sample.health);
+	stub_head(transfer, 200);
+	stub_done(world->http, transfer, -ECONNRESET, "https://server: broken off");
+	world->sample.now = kev_watcher_deadline(world->watcher);
+	kev_watcher_tick(world->watcher, world->sample.now);
+	forbid(world, first_page);
+	assert_false(kev_watcher_listed(world->watcher));
+	assert_string_equal(sample_changes(&world->sample), "");
+	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
+	wait(world, 60 * S);
+	answer(world, "/api/v1/events?limit=1", 200, page("20", "", ""));
+	/* Compared with what there is now. */
+	answer(world, first_page, 200, page("20", "", sample_event("b", "12", "Pod")));
+	assert_string_equal(sample_changes(&world->sample), "+b@12 -a@2");
+	assert_true(kev_watcher_listed(world->watcher));
+}
+
+static void test_watch_forbidden_forgets_the_pods(void **state)
+{
+	struct world *world = *state;
+
+	start(world, KEV_SCOPE_PODS);
+	answer(world, "/api/v1/pods?limit=5000&resourceVersion=0", 200,
+		metadata_page("10", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
+	stub_done(world->http, world->http->first, -ECONNRESET, "https://server: broken off");
+	world->sample.now = kev_watcher_deadline(world->watcher);
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
+	forbid(world, "/api/v1/pods?limit=5000");
+	assert_string_equal(sample_changes(&world->sample), "-pod ns/web");
+}
+
+static void test_stop_does_nothing_any_more(void **state)
+{
+	struct world *world = *state;
+
+	kev_health_synced(world->sample.health);
+	stub_head(start_watching(world), 200);
+	kev_watcher_stop(world->watcher);
 	assert_null(world->http->first);
 	assert_int_equal(kev_watcher_deadline(world->watcher), INT64_MAX);
+	kev_watcher_tick(world->watcher, world->sample.now + 1000 * S);
+	assert_null(world->http->first);
+	assert_int_equal(health(world).watches[KEV_SCOPE_EVENTS].count, 0);
 }
 
 static void test_list_forbidden_pods_are_done_without(void **state)
 {
-	static const char path[] = "/api/v1/pods?limit=5000&resourceVersion=0";
+	static const char path[] = "/api/v1/pods?limit=5000&resourceVersion=0",
+			  again[] = "/api/v1/pods?limit=5000", probe[] = "/api/v1/pods?limit=1";
 	struct world *world = *state;
 
 	start(world, KEV_SCOPE_PODS);
 	answer(world, path, 403, forbidden);
-	assert_int_equal(world->settled, 1);
+	assert_true(kev_watcher_settled(world->watcher));
 	wait(world, 60 * S);
 	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
-	answer(world, path, 403, forbidden);
+	answer(world, probe, 403, forbidden);
 	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
 	assert_string_equal(detail(world).error.text, kev_watcher_why(world->watcher)->text);
 	wait(world, 60 * S);
-	answer(world, path, 200,
+	answer(world, probe, 200, metadata_page("9", ""));
+	answer(world, again, 200,
 		metadata_page("10", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
 	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
 	assert_int_equal(detail(world).phase, KEV_HEALTH_CONNECTING);
-	assert_int_equal(world->settled, 1);
 	assert_int_equal(world->failed, 0);
 }
 
@@ -879,7 +954,7 @@ static void test_start_without_memory_is_tried_again(void **state)
 	wait(world, 800 * KEV_NS_PER_MS);
 	world->http->fail_starts = 1;
 	answer(world, first_page, 200, page("10", "", ""));
-	assert_int_equal(world->settled, 1);
+	assert_true(kev_watcher_settled(world->watcher));
 	wait(world, 1600 * KEV_NS_PER_MS);
 	request(world, first_page);
 	assert_int_equal(world->failed, 0);
@@ -948,7 +1023,10 @@ int main(void)
 		TEST(test_watch_on_a_newer_connection_than_the_list),
 		TEST(test_watch_of_pods_on_a_new_connection),
 		TEST(test_watch_that_goes_back_lists_anew),
-		TEST(test_list_forbidden_fails),
+		TEST(test_list_forbidden_is_done_without),
+		TEST(test_watch_forbidden_keeps_the_events),
+		TEST(test_watch_forbidden_forgets_the_pods),
+		TEST(test_stop_does_nothing_any_more),
 		TEST(test_list_forbidden_pods_are_done_without),
 		TEST(test_list_fails_with_a_reason),
 		TEST(test_list_broken_fails_with_its_reason),

@@ -1,0 +1,707 @@
+#include "kevfs/watch/coverage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kevfs/base/defs.h"
+#include "kevfs/base/log.h"
+#include "kevfs/watch/existence.h"
+#include "kevfs/watch/names.h"
+#include "kevfs/watch/watcher.h"
+
+/* The namespace of a context that names none, as kubectl has it. */
+#define DEFAULT_NAMESPACE "default"
+
+/* After something failed for want of memory. */
+#define RETRY KEV_NS_PER_SEC
+
+/* Watchers of the whole cluster: one a kind. */
+#define KINDS (KEV_SCOPE_NAMESPACES + 1)
+
+/* A namespace that is watched by itself. */
+struct area {
+	struct area *next;
+	char *name;
+	struct kev_watcher *events;
+	struct kev_watcher *pods; /* NULL: not watched, or not by itself */
+	struct kev_existence *existence;
+	bool permitted; /* as the store was told */
+	bool known;     /* it is among the names that there are */
+	uint32_t begun; /* of the relist by which its events are lost */
+};
+
+struct kev_coverage {
+	struct kev_coverage_config config;
+	struct kev_watcher *whole[KINDS]; /* NULL with namespaces to keep to */
+	struct area *areas, *retired;     /* retired: stopped, but the intake may still hold what is theirs */
+	size_t count, pods;               /* areas, and those of them whose pods are watched */
+	uint64_t looked; /* kev_store_namespace_changes() when the names were looked at last */
+	bool spread;     /* the store shows only what is permitted by name */
+	bool look;       /* look at the names, whether or not they have changed */
+	bool moved;      /* the server may have another history */
+	bool started;
+	bool spoken;      /* the first sync is over */
+	size_t beyond;    /* namespaces that are not watched: there are more than max_watches */
+	int64_t retry_at; /* monotonic ns; INT64_MAX: nothing has failed */
+	int failure;      /* of the first sync, for good */
+	struct kev_error why;
+};
+
+/* Goes through all watchers; all zero at its beginning. */
+struct cursor {
+	size_t whole;
+	struct area *area;
+	bool pods; /* the area's pods come next */
+};
+
+static struct kev_watcher *next_watcher(const struct kev_coverage *c, struct cursor *at)
+{
+	struct kev_watcher *watcher = NULL;
+
+	while (!watcher && at->whole < KINDS) {
+		watcher = c->whole[at->whole++];
+		at->area = c->areas;
+	}
+	while (!watcher && at->area) {
+		watcher = at->pods ? at->area->pods : at->area->events;
+		if (at->pods)
+			at->area = at->area->next;
+		at->pods = !at->pods;
+	}
+	return watcher;
+}
+
+static uint32_t next_random(void *context)
+{
+	const struct kev_coverage *c = context;
+
+	return c->config.random(c->config.context);
+}
+
+static void fail(struct kev_coverage *c, int result, const struct kev_error *why)
+{
+	/* The others mostly fail for the same reason. */
+	if (c->failure)
+		return;
+	c->failure = result;
+	c->why = *why;
+}
+
+static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
+{
+	(void)watcher;
+	fail(context, result, why);
+}
+
+/* What the others know of it they cannot tell themselves. Any number may say so at once: that is one move. */
+static void on_moved(void *context, struct kev_watcher *watcher)
+{
+	struct kev_coverage *c = context;
+
+	(void)watcher;
+	c->moved = true;
+}
+
+static void move_others(struct kev_coverage *c)
+{
+	struct cursor at = {0};
+	struct kev_watcher *watcher;
+
+	while (c->moved && (watcher = next_watcher(c, &at))) {
+		if (kev_watcher_kind(watcher) != KEV_SCOPE_EVENTS)
+			kev_watcher_move(watcher);
+	}
+	c->moved = false;
+}
+
+/* @return new, or NULL on ENOMEM */
+static struct kev_watcher *create_watcher(
+	struct kev_coverage *c, enum kev_scope_kind kind, const char *namespace_, bool shown)
+{
+	const struct kev_coverage_config *config = &c->config;
+	const struct kev_watcher_config watcher = {.http = config->http,
+		.clock = config->clock,
+		.store = config->store,
+		.health = config->health,
+		.intake = kind == KEV_SCOPE_EVENTS ? config->intake : NULL,
+		.server = config->cluster->server,
+		.kind = kind,
+		.namespace_ = namespace_,
+		.field_selector = kind == KEV_SCOPE_EVENTS ? config->field_selector : NULL,
+		.idle_timeout = config->idle_timeout,
+		.shown = shown,
+		.patient = config->patient || c->spoken,
+		.hurried = config->patient && !c->spoken && kind == KEV_SCOPE_EVENTS,
+		.current = c->spoken,
+		.quiet = !config->patient && !c->spoken,
+		.random = next_random,
+		.failed = on_failed,
+		.moved = kind == KEV_SCOPE_EVENTS ? on_moved : NULL,
+		.context = c};
+
+	return kev_watcher_create(&watcher);
+}
+
+/* ---- areas ---- */
+
+static void free_area(struct area *area)
+{
+	kev_existence_destroy(area->existence);
+	kev_watcher_destroy(area->events);
+	kev_watcher_destroy(area->pods);
+	free(area->name);
+	free(area);
+}
+
+/* Let the store show what is in it, or not. */
+static int permit(struct kev_coverage *c, struct area *area, bool permitted)
+{
+	int r = kev_store_permit(c->config.store, kev_str_c(area->name), permitted);
+
+	if (!r)
+		area->permitted = permitted;
+	return r;
+}
+
+static struct area *create_area(struct kev_coverage *c, const char *name)
+{
+	bool shown =
+		(c->config.shown || c->spoken) && kev_store_is_permitted(c->config.store, kev_str_c(name));
+	struct area *area = calloc(1, sizeof(*area));
+
+	if (!area)
+		return NULL;
+	area->name = strdup(name);
+	/* Who was forbidden the whole for long enough need not be told as often of its parts. */
+	if (area->name)
+		area->events =
+			create_watcher(c, KEV_SCOPE_EVENTS, area->name, shown && !c->whole[KEV_SCOPE_EVENTS]);
+	if (area->events && permit(c, area, shown) == 0)
+		return area;
+	free_area(area);
+	return NULL;
+}
+
+static int add_area(struct kev_coverage *c, const char *name)
+{
+	struct area *area = create_area(c, name), **last = &c->areas;
+
+	if (!area)
+		return -ENOMEM;
+	area->known = true;
+	while (*last)
+		last = &(*last)->next;
+	*last = area;
+	c->count++;
+	if (c->started)
+		kev_watcher_start(area->events);
+	return 0;
+}
+
+/* Its pods are not watched by itself any more. What there is of them stays if others watch them. */
+static void leave_pods(struct kev_coverage *c, struct area *area)
+{
+	const struct kev_watcher *whole = c->whole[KEV_SCOPE_PODS];
+
+	if (!area->pods)
+		return;
+	kev_watcher_stop(area->pods);
+	kev_watcher_destroy(area->pods);
+	area->pods = NULL;
+	c->pods--;
+	if (!whole || kev_watcher_denied(whole))
+		kev_store_forget_pods(c->config.store, kev_str_c(area->name));
+}
+
+/* Take it out, stopped. */
+static void retire(struct kev_coverage *c, struct area **at)
+{
+	struct area *area = *at;
+
+	leave_pods(c, area);
+	kev_watcher_stop(area->events);
+	*at = area->next;
+	c->count--;
+	area->next = c->retired;
+	c->retired = area;
+}
+
+/* The namespace is gone, and its events with it: their own watch may not have told of all of them. */
+static int lose(struct kev_coverage *c, struct area *area)
+{
+	int r = kev_intake_relist_begin(c->config.intake, &area->begun);
+
+	if (!r)
+		r = kev_intake_relist_end(c->config.intake, kev_str_c(area->name), &area->begun);
+	return r ? r : permit(c, area, false);
+}
+
+static void free_retired(struct kev_coverage *c)
+{
+	while (c->retired && !kev_intake_holding(c->config.intake)) {
+		struct area *area = c->retired;
+
+		c->retired = area->next;
+		free_area(area);
+	}
+}
+
+/* ---- which namespaces there are ---- */
+
+static void mark_areas(struct kev_coverage *c, const struct kev_names *names)
+{
+	for (struct area *area = c->areas; area; area = area->next) {
+		struct kev_name *name = kev_names_find(names, area->name);
+
+		area->known = name;
+		if (name)
+			name->taken = true;
+	}
+}
+
+static int drop_unknown(struct kev_coverage *c)
+{
+	struct area **at = &c->areas;
+
+	while (*at) {
+		int r = (*at)->known ? 0 : lose(c, *at);
+
+		if (r)
+			return r;
+		if ((*at)->known)
+			at = &(*at)->next;
+		else
+			retire(c, at);
+	}
+	return 0;
+}
+
+static void explain_beyond(const struct kev_coverage *c, struct kev_error *out)
+{
+	kev_error_set(out,
+		"%zu of %zu namespaces cannot be watched one by one, since max_watches is %u: a ClusterRole "
+		"that allows to list and watch events in the API group \"\" would help, or -o namespace= "
+		"for some of them",
+		c->beyond, c->beyond + c->count, c->config.max_watches);
+}
+
+static void note_beyond(struct kev_coverage *c, size_t beyond)
+{
+	struct kev_error why;
+	bool news = beyond && !c->beyond;
+
+	c->beyond = beyond;
+	if (!news)
+		return;
+	explain_beyond(c, &why);
+	if (!c->spoken && !c->config.patient)
+		fail(c, -E2BIG, &why);
+	else
+		kev_log_warning("%s; they are shown as forbidden", why.text);
+}
+
+static int fit_areas(struct kev_coverage *c, const struct kev_names *names)
+{
+	size_t beyond = 0;
+	int r;
+
+	mark_areas(c, names);
+	r = drop_unknown(c);
+	for (size_t i = 0; i < names->count && !r; i++) {
+		if (names->list[i].taken)
+			continue;
+		if (c->count < c->config.max_watches)
+			r = add_area(c, names->list[i].text);
+		else
+			beyond++;
+	}
+	if (!r)
+		note_beyond(c, beyond);
+	return r;
+}
+
+/* Let there be an area for each namespace that is known. */
+static int look_around(struct kev_coverage *c)
+{
+	uint64_t changes = kev_store_namespace_changes(c->config.store);
+	struct kev_names names = {NULL, 0, 0};
+	int r;
+
+	if (!c->look && changes == c->looked)
+		return 0;
+	r = kev_names_collect(c->config.store, &names);
+	if (!r)
+		r = fit_areas(c, &names);
+	kev_names_fini(&names);
+	if (r)
+		return r;
+	c->looked = changes;
+	c->look = false;
+	return 0;
+}
+
+/* ---- by what is permitted ---- */
+
+static bool is_denied(const struct kev_coverage *c, enum kev_scope_kind kind)
+{
+	return !c->whole[kind] || kev_watcher_denied(c->whole[kind]);
+}
+
+/* The namespaces may not be listed: let those be known that can be. */
+static int guess_names(struct kev_coverage *c)
+{
+	const char *own = c->config.cluster->namespace_ ? c->config.cluster->namespace_ : DEFAULT_NAMESPACE;
+
+	return kev_names_guess(c->config.store, own);
+}
+
+/* From now on the store shows what is permitted by name. */
+static int begin_spread(struct kev_coverage *c)
+{
+	int r = 0;
+
+	if (is_denied(c, KEV_SCOPE_NAMESPACES) && !c->config.namespaces)
+		r = guess_names(c);
+	c->look = true;
+	if (!r)
+		r = look_around(c);
+	if (r || c->failure)
+		return r;
+	kev_store_restrict(c->config.store, true);
+	c->spread = true;
+	return 0;
+}
+
+/* There is room for one more watch of pods: events come first. */
+static bool has_room(const struct kev_coverage *c)
+{
+	return c->count + c->pods < c->config.max_watches;
+}
+
+static int go_by_pods(struct kev_coverage *c, struct area *area)
+{
+	bool wanted = is_denied(c, KEV_SCOPE_PODS) && !kev_watcher_denied(area->events);
+
+	if (!wanted)
+		leave_pods(c, area);
+	if (!wanted || area->pods || !has_room(c))
+		return 0;
+	area->pods = create_watcher(c, KEV_SCOPE_PODS, area->name, false);
+	if (!area->pods)
+		return -ENOMEM;
+	c->pods++;
+	if (c->started)
+		kev_watcher_start(area->pods);
+	return 0;
+}
+
+/* An empty list may be that of a namespace which there is not. */
+static void ask_existence(struct kev_coverage *c, struct area *area)
+{
+	struct kev_watcher_progress progress;
+
+	kev_watcher_progress(area->events, &progress);
+	if (c->spoken || area->existence || !is_denied(c, KEV_SCOPE_NAMESPACES) || progress.items)
+		return;
+	/* Without memory the mount is not told: that is all. */
+	area->existence = kev_existence_ask(c->config.http, c->config.cluster->server, area->name);
+}
+
+static int go_by_area(struct kev_coverage *c, struct area *area)
+{
+	bool listed = kev_watcher_listed(area->events);
+	int r = 0;
+
+	if (listed && !area->permitted)
+		r = permit(c, area, true);
+	else if (kev_watcher_denied(area->events) && area->permitted)
+		r = permit(c, area, false);
+	if (listed)
+		ask_existence(c, area);
+	return r ? r : go_by_pods(c, area);
+}
+
+/* Namespaces one by one. */
+static int spread(struct kev_coverage *c)
+{
+	int r;
+
+	/* What there is must be known, or that it may not be. */
+	if (c->whole[KEV_SCOPE_NAMESPACES] && !kev_watcher_settled(c->whole[KEV_SCOPE_NAMESPACES]))
+		return 0;
+	r = c->spread ? look_around(c) : begin_spread(c);
+	for (struct area *area = c->areas; area && !r; area = area->next)
+		r = go_by_area(c, area);
+	return r;
+}
+
+/* All at once, again. */
+static void gather(struct kev_coverage *c)
+{
+	while (c->areas)
+		retire(c, &c->areas);
+	c->look = true;
+	c->beyond = 0;
+	if (!kev_watcher_listed(c->whole[KEV_SCOPE_EVENTS]))
+		return;
+	kev_store_restrict(c->config.store, false);
+	c->spread = false;
+}
+
+static void arrange(struct kev_coverage *c, int64_t at)
+{
+	int r = 0;
+
+	if (is_denied(c, KEV_SCOPE_EVENTS))
+		r = spread(c);
+	else if (c->spread)
+		gather(c);
+	c->retry_at = r ? at + RETRY : INT64_MAX;
+	free_retired(c);
+}
+
+/* ---- the whole ---- */
+
+static int keep_to_namespaces(struct kev_coverage *c, struct kev_error *error)
+{
+	const char *const *namespaces = c->config.namespaces;
+
+	for (size_t i = 0; namespaces[i]; i++) {
+		int r = kev_store_put_namespace(c->config.store, kev_str_c(namespaces[i]), 0);
+
+		if (r == -EINVAL)
+			kev_error_set(error, "\"%s\" is no name of a namespace", namespaces[i]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int set_up(struct kev_coverage *c, struct kev_error *error)
+{
+	int r = 0;
+
+	if (c->config.namespaces) {
+		r = keep_to_namespaces(c, error);
+		if (!r)
+			r = begin_spread(c);
+		for (struct area *area = c->areas; area && !r; area = area->next)
+			r = go_by_pods(c, area);
+		return r;
+	}
+	for (int kind = 0; kind < KINDS && !r; kind++) {
+		c->whole[kind] = create_watcher(c, (enum kev_scope_kind)kind, NULL, c->config.shown);
+		r = c->whole[kind] ? 0 : -ENOMEM;
+	}
+	return r;
+}
+
+int kev_coverage_create(
+	const struct kev_coverage_config *config, struct kev_coverage **out, struct kev_error *error)
+{
+	struct kev_coverage *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->config = *config;
+	c->retry_at = INT64_MAX;
+	r = set_up(c, error);
+	if (c->failure && error)
+		*error = c->why;
+	r = r ? r : c->failure;
+	if (r) {
+		kev_coverage_destroy(c);
+		return r;
+	}
+	*out = c;
+	return 0;
+}
+
+void kev_coverage_destroy(struct kev_coverage *c)
+{
+	struct area *next;
+
+	if (!c)
+		return;
+	for (int kind = 0; kind < KINDS; kind++)
+		kev_watcher_destroy(c->whole[kind]);
+	for (struct area *area = c->areas; area; area = next) {
+		next = area->next;
+		free_area(area);
+	}
+	for (struct area *area = c->retired; area; area = next) {
+		next = area->next;
+		free_area(area);
+	}
+	free(c);
+}
+
+void kev_coverage_start(struct kev_coverage *c)
+{
+	struct cursor at = {0};
+	struct kev_watcher *watcher;
+
+	c->started = true;
+	while ((watcher = next_watcher(c, &at)))
+		kev_watcher_start(watcher);
+}
+
+int64_t kev_coverage_deadline(const struct kev_coverage *c)
+{
+	struct cursor at = {0};
+	const struct kev_watcher *watcher;
+	int64_t next = c->retry_at;
+
+	while ((watcher = next_watcher(c, &at))) {
+		int64_t deadline = kev_watcher_deadline(watcher);
+
+		next = deadline < next ? deadline : next;
+	}
+	return next;
+}
+
+/* Nothing may be seen at all: that is worth no mount. */
+static void fail_denied(struct kev_coverage *c)
+{
+	struct kev_error why =
+		*kev_watcher_why(c->whole[KEV_SCOPE_EVENTS] ? c->whole[KEV_SCOPE_EVENTS] : c->areas->events);
+	struct kev_error all = {""};
+
+	if (!c->whole[KEV_SCOPE_EVENTS] && c->count == 1)
+		all = why;
+	else if (!c->whole[KEV_SCOPE_EVENTS])
+		kev_error_set(&all, "%s; nor may those of the other %zu namespaces", why.text, c->count - 1);
+	else if (c->count == 1)
+		kev_error_set(&all, "%s; nor may those of namespace %s; -o namespace= names others", why.text,
+			c->areas->name);
+	else
+		kev_error_set(&all, "%s; nor may those of any of the %zu namespaces", why.text, c->count);
+	fail(c, -EACCES, &all);
+}
+
+/* @return whether all of the first sync is over, well or not, and something may be seen */
+static bool is_over(const struct kev_coverage *c, bool *seen)
+{
+	struct cursor at = {0};
+	const struct kev_watcher *watcher;
+
+	*seen = false;
+	while ((watcher = next_watcher(c, &at))) {
+		if (!kev_watcher_settled(watcher))
+			return false;
+		if (kev_watcher_kind(watcher) == KEV_SCOPE_EVENTS && kev_watcher_listed(watcher))
+			*seen = true;
+	}
+	for (const struct area *area = c->areas; area; area = area->next) {
+		if (area->existence && !kev_existence_answered(area->existence))
+			return false;
+	}
+	return c->retry_at == INT64_MAX && is_denied(c, KEV_SCOPE_EVENTS) == c->spread;
+}
+
+bool kev_coverage_settled(const struct kev_coverage *c)
+{
+	bool seen;
+
+	return is_over(c, &seen) && seen;
+}
+
+void kev_coverage_tick(struct kev_coverage *c, int64_t at)
+{
+	struct cursor cursor = {0};
+	struct kev_watcher *watcher;
+	bool seen;
+
+	while ((watcher = next_watcher(c, &cursor)))
+		kev_watcher_tick(watcher, at);
+	move_others(c);
+	arrange(c, at);
+	if (!c->spoken && !c->config.patient && !c->failure && is_over(c, &seen) && !seen)
+		fail_denied(c);
+}
+
+int kev_coverage_failure(const struct kev_coverage *c, struct kev_error *why)
+{
+	if (c->failure && !c->spoken)
+		*why = c->why;
+	return c->spoken ? 0 : c->failure;
+}
+
+/* What is seen, where that is not everything. */
+static void tell_areas(const struct kev_coverage *c)
+{
+	const struct kev_watcher *first = c->whole[KEV_SCOPE_EVENTS];
+	size_t denied = 0, without_pods = 0;
+
+	for (const struct area *area = c->areas; area; area = area->next) {
+		bool here = kev_watcher_denied(area->events);
+
+		denied += here ? 1 : 0;
+		if (here && !first)
+			first = area->events;
+		if (!here && is_denied(c, KEV_SCOPE_PODS) && (!area->pods || kev_watcher_denied(area->pods)))
+			without_pods++;
+	}
+	if (first)
+		kev_log_warning("%s; %zu of %zu namespaces may be seen", kev_watcher_why(first)->text,
+			c->count - denied, c->count + c->beyond);
+	if (without_pods)
+		kev_log_warning(
+			"pods of %zu of %zu namespaces may not be listed; only those that events mention "
+			"are shown",
+			without_pods, c->count - denied);
+}
+
+void kev_coverage_speak(struct kev_coverage *c)
+{
+	struct cursor at = {0};
+	struct kev_watcher *watcher;
+
+	if (!c->spoken && c->spread)
+		tell_areas(c);
+	while ((watcher = next_watcher(c, &at)))
+		kev_watcher_speak(watcher, !c->spread);
+	c->spoken = true;
+}
+
+void kev_coverage_relist(struct kev_coverage *c)
+{
+	struct cursor at = {0};
+	struct kev_watcher *watcher;
+
+	while ((watcher = next_watcher(c, &at)))
+		kev_watcher_relist(watcher);
+}
+
+void kev_coverage_progress(const struct kev_coverage *c, struct kev_coverage_progress *out)
+{
+	struct cursor at = {0};
+	const struct kev_watcher *watcher;
+
+	*out = (struct kev_coverage_progress){0, 0, 0};
+	while ((watcher = next_watcher(c, &at))) {
+		struct kev_watcher_progress one;
+
+		kev_watcher_progress(watcher, &one);
+		if (one.last_byte > out->last_byte)
+			out->last_byte = one.last_byte;
+		if (kev_watcher_kind(watcher) != KEV_SCOPE_EVENTS)
+			continue;
+		out->items += one.items;
+		out->remaining += one.remaining;
+	}
+}
+
+const struct kev_error *kev_coverage_why(const struct kev_coverage *c)
+{
+	struct cursor at = {0};
+	const struct kev_watcher *watcher;
+
+	while ((watcher = next_watcher(c, &at))) {
+		if (!kev_watcher_settled(watcher) && kev_watcher_why(watcher)->text[0])
+			return kev_watcher_why(watcher);
+	}
+	return NULL;
+}
