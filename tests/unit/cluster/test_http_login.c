@@ -40,8 +40,10 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	void *client = NULL;
 
-	if (!w || client_setup(&client))
+	if (!w || client_setup(&client)) {
+		free(w);
 		return -1;
+	}
 	w->client = *(struct client *)client;
 	w->client.clock.context = &w->client;
 	free(client);
