@@ -23,8 +23,8 @@ WAITS = re.compile(r"next try in ([0-9.]+) s")
 OPTIONS = ("log_level=info", "log_max=4M")
 # Bytes that a daemon may hold more at the end than behind the first faults: what both logs' files may, and what an allocator keeps.
 GROWTH = 40 << 20
-# libfuse has as many threads as there are requests at once, up to this, and the one that started.
-WORKERS = 12
+# Threads that come as there is something to do: libfuse's, as many as there are requests at once, and those that tell the kernel.
+WORKERS = 40
 
 
 class Wrong(Exception):
@@ -127,7 +127,7 @@ class Daemon:
         with open(f"/proc/{pid}/status", encoding="ascii") as f:
             rss = next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) << 10
         names = [pathlib.Path(f"/proc/{pid}/task/{task}/comm").read_text(encoding="ascii").strip() for task in os.listdir(f"/proc/{pid}/task")]
-        return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "threads": sorted(n for n in names if "-" in n), "workers": len([n for n in names if "-" not in n]), "memory": rss}
+        return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "threads": sorted({n for n in names if "-" in n}), "workers": len([n for n in names if "-" not in n or n == "kevfs-sender"]), "memory": rss}
 
     def differences(self, want):
         got = self.m.events()
