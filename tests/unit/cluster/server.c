@@ -139,6 +139,9 @@ static SSL_CTX *make_ctx(const struct server_config *config)
 	EVP_PKEY *key = read_key(config->tls->key);
 
 	CHECK(ctx && SSL_CTX_use_certificate(ctx, certificate) && SSL_CTX_use_PrivateKey(ctx, key));
+	/* Without it OpenSSL refuses to resume sessions where clients show certificates, and libcurl 8 does
+	 * that. */
+	CHECK(SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"test", 4));
 	X509_free(certificate);
 	EVP_PKEY_free(key);
 	if (config->client_ca) {
