@@ -110,7 +110,9 @@ static int set_argv(struct kev_plugin_config *config, const struct kev_stanza_fi
 	if (r)
 		return r;
 	config->argv = allocate(exec->args, 1);
-	r = config->argv ? set_command(config, file, exec->command, error) : -ENOMEM;
+	if (!config->argv)
+		return -ENOMEM;
+	r = set_command(config, file, exec->command, error);
 	for (char **arg = config->argv + 1; item && !r; item = kev_document_next(item))
 		r = copy("an item of args", text_of(item), arg++, error);
 	return r;
