@@ -1,6 +1,7 @@
 #include "check_run.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +15,6 @@
 #define KINDS (KEV_SCOPE_NAMESPACES + 1)
 #define TEXT_MAX 3000
 
-/* As the mount has it: so many namespaces are watched one by one, at most. */
-#define MAX_WATCHES 250
-
 /* The namespace of a context that names none, as kubectl has it. */
 #define DEFAULT_NAMESPACE "default"
 
@@ -29,6 +27,7 @@
 /* What was found. */
 struct found {
 	bool given;                          /* -o namespace= says where to look */
+	size_t max;                          /* so many namespaces are watched one by one, at most */
 	struct kev_check_right whole[KINDS]; /* unless given: of the whole cluster */
 	char **names;                        /* the namespaces that are looked at one by one: owned */
 	size_t count;
@@ -70,7 +69,7 @@ static void found_fini(struct found *found)
 
 static int add_name(struct found *found, struct kev_str name)
 {
-	if (found->count == MAX_WATCHES) {
+	if (found->count == found->max) {
 		found->beyond++;
 		return 0;
 	}
@@ -121,12 +120,14 @@ static int read_namespaces(struct found *found, struct kev_str body)
 
 static int ask_namespaces(struct kev_check *check, struct found *found)
 {
-	const struct kev_check_question question = {.path = "/api/v1/namespaces?limit=250",
+	char path[64];
+	const struct kev_check_question question = {.path = path,
 		.accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
 		.gzip = true};
 	struct kev_check_answer answer;
 	int r;
 
+	snprintf(path, sizeof(path), "/api/v1/namespaces?limit=%zu", found->max);
 	kev_check_ask(&check->asker, &question, &answer, 1);
 	r = answer.error ? answer.error : answer.status == 200 ? 0 : -EPROTO;
 	if (!r)
@@ -142,7 +143,8 @@ static int find_names(struct kev_check *check, struct found *found)
 	size_t given = check->options->namespace_count;
 	int r = 0;
 
-	found->names = calloc(MAX_WATCHES, sizeof(char *));
+	found->max = check->options->max_watches;
+	found->names = calloc(found->max, sizeof(char *));
 	if (!found->names)
 		return -ENOMEM;
 	for (size_t i = 0; i < given && !r; i++)
@@ -331,10 +333,11 @@ static void report_mode(struct kev_check *check, const struct found *found, bool
 	}
 	connections = (watches + STREAMS - 1) / STREAMS;
 	if (found->beyond)
-		kev_check_warn(&check->report, "mode",
-			"permit Events in all namespaces, or name the "
-			"namespaces: -o namespace=",
-			"%s, of which there are more than the %d that are watched", mode, MAX_WATCHES);
+		kev_check_fail(&check->report, KEV_CHECK_PERMISSION, "mode",
+			"permit Events in all namespaces, name the namespaces (-o namespace=), or allow "
+			"more (-o max_watches=)",
+			"%s, of which there are %zu, and at most %zu are watched", mode,
+			found->count + found->beyond, found->max);
 	else if (check->asker.http2)
 		kev_check_ok(&check->report, "mode", "%s: %zu watches, on %zu connection%s (HTTP/2)", mode,
 			watches, connections, connections == 1 ? "" : "s");

@@ -629,6 +629,9 @@ def test_events_of_some_namespaces(fake, check):
         found = check("-", "namespace=shop,namespace=pay", kubeconfig=fake.kubeconfig)
         found.expect("events", "warning", "1 of 2 namespaces")
         check("-", "namespace=pay", kubeconfig=fake.kubeconfig).failed(8, "events", 'in the namespace "pay"')
+        # More than would be watched: the mount would fail, too.
+        check("-", "max_watches=5", kubeconfig=fake.kubeconfig).failed(8, "mode", "there are 6, and at most 5 are watched", "-o max_watches=")
+        check("-", "namespace=shop,namespace=pay,max_watches=1", kubeconfig=fake.kubeconfig).failed(8, "mode", "there are 2", "-o max_watches=")
         # Which there are is forbidden, too: that of the context is tried.
         with fake.fault("status", resource="namespaces", code=403):
             found = check(kubeconfig=fake.kubeconfig)
