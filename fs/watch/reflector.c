@@ -328,6 +328,9 @@ static void on_eof(
 	if (r->state != WATCHING)
 		return;
 	r->refreshed = false;
+	/* What comes next is no part of a series. */
+	if (input->now - r->started >= USEFUL_WATCH)
+		r->futile = 0;
 	if (r->lines == 0 && input->now - r->started < SHORT_WATCH)
 		relist(r, input, true, action);
 	else if (input->now - r->started < SHORT_WATCH && r->futile++ > 0)

@@ -727,13 +727,23 @@ static int result_of(const struct kev_reflector_input *input)
 	return -EPROTO;
 }
 
+/* Is the list that begins now one that is not known to be needed? Where nothing happens for longer than the
+ * server keeps its history, the last line cannot come again. */
+static bool only_compares(const struct kev_watcher *w, const struct kev_reflector_input *input)
+{
+	bool compacted = input->event == KEV_REFLECTOR_STATUS && input->status == 410 && w->watching &&
+			 w->place == KEV_INGEST_AGAIN;
+
+	return w->settled && (input->event == KEV_REFLECTOR_MOVED || compacted);
+}
+
 static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 	const struct kev_reflector_action *action)
 {
 	int r = action->end ? relist_end(w) : 0;
 
 	w->deadline = INT64_MAX;
-	w->comparing = input->event == KEV_REFLECTOR_MOVED && w->settled;
+	w->comparing = only_compares(w, input);
 	if (action->end) {
 		w->newest = kev_http_newest(w->config.http);
 		w->listed = !w->streaming;

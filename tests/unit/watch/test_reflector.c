@@ -646,6 +646,26 @@ static void test_step_futile_watches_slow_down(void **state)
 	kev_reflector_destroy(reflector);
 }
 
+/* Where nothing happens, the last line is compacted whenever a watch has ended: that is no series. */
+static void test_step_quiet_watches_are_useful(void **state)
+{
+	struct kev_reflector *reflector = create(0);
+	struct kev_reflector_action action;
+	int64_t now = 0;
+
+	(void)state;
+	go_to(reflector, WATCHING);
+	for (int i = 0; i < 5; i++) {
+		now += 450 * S;
+		action = STEP(reflector, now, BARE(EOF));
+		assert_int_equal(action.next, KEV_REFLECTOR_WATCH);
+		action = STEP(reflector, now, STATUS(410));
+		check("at once", &action, &(struct expected)LIST);
+		STEP(reflector, now, PAGE("20", ""));
+	}
+	kev_reflector_destroy(reflector);
+}
+
 /* No connection is nobody's load: its return must soon be seen, however often it goes. */
 static void test_step_lost_connections_do_not_slow_down(void **state)
 {
@@ -781,6 +801,7 @@ int main(void)
 		cmocka_unit_test(test_step_stream_in_place_of_pages),
 		cmocka_unit_test(test_step_stream_that_ends_early),
 		cmocka_unit_test(test_step_futile_watches_slow_down),
+		cmocka_unit_test(test_step_quiet_watches_are_useful),
 		cmocka_unit_test(test_step_short_watches_slow_down),
 		cmocka_unit_test(test_step_lost_connections_do_not_slow_down),
 		cmocka_unit_test(test_step_a_line_makes_a_watch_useful),

@@ -428,6 +428,36 @@ static void test_watch_tells_how_far_it_is(void **state)
 	assert_int_equal(detail(world).relists, 0);
 }
 
+/* Where nothing happened for longer than the server keeps its history. It is compared, and nothing is wrong.
+ */
+static void test_quiet_watch_is_compared_each_time(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *transfer = start_watching(world);
+	char both[2048];
+
+	kev_health_synced(world->sample.health);
+	snprintf(both, sizeof(both), "%s,%s", sample_event("a", "2", "Pod"), sample_event("b", "11", "Pod"));
+	for (int i = 0; i < 3; i++) {
+		stub_head(transfer, 200);
+		if (i == 0)
+			stub_body(world->http, transfer, line("ADDED", sample_event("b", "11", "Pod")));
+		sample_changes(&world->sample);
+		world->sample.now += 450 * S;
+		stub_done(world->http, transfer, 0, NULL);
+		transfer = world->http->first;
+		stub_head(transfer, 200);
+		stub_body(world->http, transfer,
+			line("ERROR", "{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410}"));
+		assert_false(health(world).stale);
+		answer(world, first_page, 200, page("50", "", both));
+		assert_string_equal(sample_changes(&world->sample), "");
+		transfer = world->http->first;
+		assert_false(health(world).stale);
+	}
+	assert_int_equal(health(world).watches[KEV_SCOPE_EVENTS].relists, 3);
+}
+
 static void test_watch_error_429_keeps_its_place(void **state)
 {
 	struct world *world = *state;
@@ -1006,6 +1036,7 @@ int main(void)
 		TEST(test_watch_follows_and_goes_on),
 		TEST(test_watch_tells_its_health),
 		TEST(test_watch_error_410_relists_as_a_diff),
+		TEST(test_quiet_watch_is_compared_each_time),
 		TEST(test_watch_tells_how_far_it_is),
 		TEST(test_watch_error_429_keeps_its_place),
 		TEST(test_watch_status_429_keeps_its_place),
