@@ -383,7 +383,7 @@ static int go_by_pods(struct kev_coverage *c, struct area *area)
 {
 	bool wanted = is_denied(c, KEV_SCOPE_PODS) && !kev_watcher_denied(area->events);
 
-	if (!wanted)
+	if (!wanted || c->count + c->pods > c->config.max_watches)
 		leave_pods(c, area);
 	if (!wanted || area->pods || !has_room(c))
 		return 0;
