@@ -478,17 +478,18 @@ static bool is_http2(const struct kev_http_transfer *transfer)
 }
 
 /* The connection of a request that is not answered. What else HTTP/2 carries on it would keep it alive, and
- * curl would put the next requests on it, too: unless something has come since, that is over as well. */
+ * curl would put the next requests on it, too: so what is on a connection of which nothing was heard since is
+ * over as well. Which one the request is on may not be known before its answer begins. */
 static void give_up_connection(struct kev_http *http, struct kev_http_transfer *dead)
 {
+	/* One that was not sent says nothing of any. */
+	if (!dead->admitted)
+		return;
 	(void)curl_easy_setopt(dead->easy, CURLOPT_FORBID_REUSE, 1L);
 	http->fresh = true;
 	for (struct kev_http_transfer *t = http->first; t; t = t->next) {
-		if (t != dead && is_http2(t) && t->last_byte > dead->last_byte)
-			return;
-	}
-	for (struct kev_http_transfer *t = http->first; t; t = t->next) {
-		if (t == dead || t->error || t->cancelled || !is_http2(t))
+		if (t == dead || t->error || t->cancelled || !is_http2(t) ||
+			kev_http_heard(http, t) > dead->last_byte)
 			continue;
 		(void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 		fail(t, -ECONNRESET, "the connection does not answer any more");
@@ -738,6 +739,10 @@ int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transf
 {
 	int64_t last = kev_heard_last(&http->heard, transfer->connection);
 
+	/* There every request has a connection of its own, and what is asked meanwhile can only tell that the
+	 * server lives. A connection that is dead for itself is the kernel's to notice. */
+	if (transfer->connection && !is_http2(transfer))
+		last = kev_heard_newest(&http->heard);
 	return last > transfer->last_byte ? last : transfer->last_byte;
 }
 
