@@ -260,8 +260,9 @@ def increments(tool, world, rounds):
     return count
 
 
+# Those that take a minute are for scripts/check-all.
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in ("tar -g", "borg", "restic") else n for n in TOOLS])
 def test_increments(world_of, scratch, name):
     tool = TOOLS[name](scratch)
     assert increments(tool, world_of(*tool.options), SHORT) >= 1500

@@ -155,6 +155,7 @@ def test_namespace_that_is_not_there(cluster, account, mount):
     assert m.said().count("there is no namespace mistyped") == 1 and "namespace default" not in m.said()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_role_goes_and_comes(cluster, account, mount):
     """A watch that runs is never asked again whether it may: so the API server is ended, and started again. It refuses everybody at

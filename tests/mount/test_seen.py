@@ -81,6 +81,7 @@ def watched(fake, mount):
     return fake
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", SEEN)
 def test_seen(watched, name):
     fault, then, earliest = SEEN[name]
@@ -89,7 +90,8 @@ def test_seen(watched, name):
         assert wait_for(lambda: f.acted())
         for i in range(3):
             put(watched, f"third-{i}")
-        assert wait_for(lambda: any(r["start"] > struck(watched)["start"] for r in events_requests(watched)), 10)
+        # Each overload waits longer than the one before, whichever of these tests brought that: at most 30 s.
+        assert wait_for(lambda: any(r["start"] > struck(watched)["start"] for r in events_requests(watched)), 45)
     refused = struck(watched)
     after = next(r for r in events_requests(watched) if r["start"] > refused["start"])
     assert after["verb"] == then
