@@ -15,9 +15,6 @@
 #define KINDS (KEV_SCOPE_NAMESPACES + 1)
 #define TEXT_MAX 3000
 
-/* The namespace of a context that names none, as kubectl has it. */
-#define DEFAULT_NAMESPACE "default"
-
 /* Streams of an HTTP/2 connection, as API servers allow them. */
 #define STREAMS 100
 
@@ -139,7 +136,7 @@ static int ask_namespaces(struct kev_check *check, struct found *found)
 /* Which ones the mount would try, where all at once is forbidden. */
 static int find_names(struct kev_check *check, struct found *found)
 {
-	const char *own = check->cluster->namespace_ ? check->cluster->namespace_ : DEFAULT_NAMESPACE;
+	const char *own = kev_cluster_config_namespace(check->cluster);
 	size_t given = check->options->namespace_count;
 	int r = 0;
 

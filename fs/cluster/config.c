@@ -47,6 +47,11 @@ void kev_cluster_config_destroy(struct kev_cluster_config *config)
 	free(config);
 }
 
+const char *kev_cluster_config_namespace(const struct kev_cluster_config *config)
+{
+	return config->namespace_ ? config->namespace_ : "default";
+}
+
 bool kev_cluster_config_is_secure(const struct kev_cluster_config *config)
 {
 	return config->server && kev_str_starts(kev_str_c(config->server), KEV_STR("https://"));

@@ -10,9 +10,6 @@
 #include "kevfs/watch/names.h"
 #include "kevfs/watch/watcher.h"
 
-/* The namespace of a context that names none, as kubectl has it. */
-#define DEFAULT_NAMESPACE "default"
-
 /* After something failed for want of memory. */
 #define RETRY KEV_NS_PER_SEC
 
@@ -351,7 +348,7 @@ static bool is_denied(const struct kev_coverage *c, enum kev_scope_kind kind)
 /* The namespaces may not be listed: let those be known that can be. */
 static int guess_names(struct kev_coverage *c)
 {
-	const char *own = c->config.cluster->namespace_ ? c->config.cluster->namespace_ : DEFAULT_NAMESPACE;
+	const char *own = kev_cluster_config_namespace(c->config.cluster);
 
 	return kev_names_guess(c->config.store, own);
 }

@@ -52,6 +52,9 @@ static inline void kev_cluster_config_destroyp(struct kev_cluster_config **confi
 	kev_cluster_config_destroy(*config);
 }
 
+/** The namespace that kubectl asks where none is given: the context's, else "default". Borrowed. */
+const char *kev_cluster_config_namespace(const struct kev_cluster_config *config);
+
 /** The server is asked over TLS, so credentials may be sent. */
 bool kev_cluster_config_is_secure(const struct kev_cluster_config *config);
 

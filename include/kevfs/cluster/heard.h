@@ -42,6 +42,6 @@ void kev_heard_more(struct kev_heard *heard, uint64_t number, int64_t now);
 int64_t kev_heard_last(const struct kev_heard *heard, uint64_t number);
 
 /** When something came last on any; INT64_MIN where there was none. */
-int64_t kev_heard_newest(const struct kev_heard *heard);
+int64_t kev_heard_last_of_all(const struct kev_heard *heard);
 
 #endif
