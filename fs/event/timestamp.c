@@ -5,8 +5,11 @@
 
 #define SECONDS_PER_DAY 86400
 
-/* A timestamp with escapes may be this long, decoded; one without has any number of digits. */
+/* A timestamp with escapes is decoded to this many characters at most: it has fewer, but for the digits of
+ * its fraction, of which nine count. */
 #define ESCAPED_MAX 64
+#define FRACTION_AT (sizeof("2006-01-02T15:04:05.") - 1)
+#define FRACTION_END (FRACTION_AT + 9)
 
 /* 2262-01-01T00:00:00Z. An int64 of nanoseconds ends in April of that year. */
 #define SECONDS_MAX 9214646400LL
@@ -130,6 +133,7 @@ int kev_timestamp_get(const struct kev_json *json, uint32_t index, int64_t *out)
 	/* Without an allocation that could fail: an escape in a timestamp is legal, and nobody writes one. */
 	char decoded[ESCAPED_MAX];
 	size_t len = 0;
+	bool fraction = false; /* so far it ends in a fraction */
 	struct kev_str raw;
 
 	if (!kev_json_is(json, index, KEV_JSON_STRING))
@@ -141,11 +145,15 @@ int kev_timestamp_get(const struct kev_json *json, uint32_t index, int64_t *out)
 		uint32_t codepoint;
 		size_t taken = kev_json_decode_char(raw, &codepoint);
 
+		raw.data += taken;
+		raw.len -= taken;
+		fraction = fraction && codepoint >= '0' && codepoint <= '9';
+		if (fraction && len >= FRACTION_END)
+			continue;
 		if (codepoint >= 0x80 || len == sizeof(decoded))
 			return -EINVAL;
 		decoded[len++] = (char)codepoint;
-		raw.data += taken;
-		raw.len -= taken;
+		fraction = fraction || (len == FRACTION_AT && codepoint == '.');
 	}
 	return kev_timestamp_parse((struct kev_str){decoded, len}, out);
 }

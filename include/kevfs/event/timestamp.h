@@ -22,7 +22,7 @@ int kev_timestamp_parse(struct kev_str s, int64_t *out) KEV_MUST_USE;
 
 /**
  * The same of the string at a token, which may be KEV_JSON_NONE or null: unset, as Kubernetes writes it.
- * @return 0; -EINVAL or -ERANGE where no time is set (-EINVAL too for one of over 64 characters with escapes)
+ * @return 0; -EINVAL or -ERANGE where no time is set
  */
 int kev_timestamp_get(const struct kev_json *json, uint32_t index, int64_t *out) KEV_MUST_USE;
 
