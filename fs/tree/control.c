@@ -55,6 +55,7 @@ static const struct kev_fixed control_fixed[] = {
 
 const struct kev_role kev_role_control = {
 	.type = KEV_NODE_DIR,
+	.unkept = true,
 	.early = true,
 	.parent = control_parent,
 	.ino = control_ino,

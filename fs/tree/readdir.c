@@ -34,7 +34,7 @@ static int give_dots(struct listing *listing, struct kev_str name, struct kev_pl
 static int give(struct listing *listing, struct kev_str name, struct kev_place place, uint64_t cookie)
 {
 	struct kev_entry entry = {.generation = listing->tree->generation};
-	bool nodes = listing->nodes && !place.role->make;
+	bool nodes = listing->nodes && !place.role->make && !listing->directory.role->unkept;
 
 	kev_place_attr(place, &entry.attr);
 	if (nodes && kev_inodes_take(listing->tree->inodes, place, &entry.node))

@@ -57,8 +57,10 @@ static struct kev_stale *find(struct kev_stale_batch *batch, enum kev_stale_kind
 void kev_stale_entry(struct kev_stale_batch *batch, struct kev_inodes *inodes, struct kev_place directory,
 	struct kev_str name)
 {
-	const struct kev_inode *inode = kev_inodes_find_place(inodes, directory);
+	const struct kev_inode *inode = NULL;
 
+	if (!directory.role->unkept)
+		inode = kev_inodes_find_place(inodes, directory);
 	if (inode)
 		append(batch, KEV_STALE_ENTRY, kev_inode_node(inode), name);
 }

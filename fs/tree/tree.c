@@ -66,16 +66,14 @@ static bool find_place_locked(const struct kev_tree *tree, uint64_t node, struct
 	return inode;
 }
 
-static int find_child_locked(
-	struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_place *out)
+static int find_child_locked(struct kev_tree *tree, uint64_t parent, struct kev_str name,
+	struct kev_place *directory, struct kev_place *out)
 {
-	struct kev_place directory;
-
-	if (!find_place_locked(tree, parent, &directory))
+	if (!find_place_locked(tree, parent, directory))
 		return -ESTALE;
-	if (directory.role->type != KEV_NODE_DIR)
+	if (directory->role->type != KEV_NODE_DIR)
 		return -ENOTDIR;
-	return kev_place_child(directory, &tree->key, &tree->scratch, name, out);
+	return kev_place_child(*directory, &tree->key, &tree->scratch, name, out);
 }
 
 /* Give out a place, or (without a role) that there is none. */
@@ -92,6 +90,19 @@ static int give_locked(struct kev_tree *tree, struct kev_place place, struct kev
 	}
 	if (!r)
 		*out = entry;
+	return r;
+}
+
+/* Give out what was found in a directory. */
+static int give_found_locked(
+	struct kev_tree *tree, struct kev_place directory, struct kev_place place, struct kev_entry *out)
+{
+	int r = give_locked(tree, place, out);
+
+	if (!r && directory.role->unkept) {
+		out->momentary = out->momentary || !place.role || place.role->type != KEV_NODE_DIR;
+		out->attr.momentary = true;
+	}
 	return r;
 }
 
@@ -117,15 +128,15 @@ static int give_made(struct kev_tree *tree, struct kev_place where, struct kev_e
 
 int kev_tree_lookup(struct kev_tree *tree, uint64_t parent, struct kev_str name, struct kev_entry *out)
 {
-	struct kev_place place = {NULL, NULL};
+	struct kev_place directory, place = {NULL, NULL};
 	bool made;
 	int r;
 
 	pthread_mutex_lock(&tree->lock);
-	r = find_child_locked(tree, parent, name, &place);
+	r = find_child_locked(tree, parent, name, &directory, &place);
 	made = !r && place.role && place.role->make;
 	if (!r && !made)
-		r = give_locked(tree, place, out);
+		r = give_found_locked(tree, directory, place, out);
 	pthread_mutex_unlock(&tree->lock);
 	return made ? give_made(tree, place, out) : r;
 }

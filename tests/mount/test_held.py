@@ -3,6 +3,7 @@ means something else."""
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -117,6 +118,39 @@ def test_many_at_once(fake, other, mount):
     m.settle(fake)
     # One line tells of the first of them, and no more until a minute later.
     assert m.said().count("does not go on") == 1
+
+
+def assert_readable(path):
+    """By a process of its own, which nobody waits for should it hang."""
+    reader = subprocess.Popen(["cat", path], stdout=subprocess.DEVNULL)  # pylint: disable=consider-using-with
+    assert wait_for(lambda: reader.poll() is not None, 20), path
+    assert reader.returncode == 0, path
+
+
+def test_where_the_status_is(fake, other, mount):
+    """Nobody is kept waiting for what is said there, and the logs beside it go on: they grow, and are rotated."""
+    fake.create("default", event("first"))
+    m = mount(fake, "log_max=64K")
+    said = [m.path(f".kevfs/{n}") for n in ("status", "metrics", "version", "events.log", "namespaces/default/events/first")]
+    for path in said:
+        assert_readable(path)
+    os.listdir(m.path(".kevfs/namespaces"))
+    with open(m.path("events.log"), "rb", buffering=0) as log, blocked(other, m.path(".kevfs")) as [blocker]:
+        log.read()
+        for i in range(20):
+            # All that stands there changes: a directory in it, a log's size, and which log it is.
+            fake.namespace(f"later-{i}")
+            fake.create("default", event(f"large-{i}", message="x" * 8192))
+            for path in said:
+                assert_readable(path)
+            if i == 0:
+                assert wait_for(lambda: b"default/pod/web-1" in log.read())
+            changes(fake, m, f"web-{i % 3}")
+        assert_readable(m.path(".kevfs/events.log.1"))
+        see(lambda: "later-19" in os.listdir(m.path(".kevfs/namespaces")))
+        assert held(m) == 0 and blocker.poll() is None
+    assert m.settle(fake) == 21
+    assert "does not go on" not in m.said()
 
 
 def test_the_end_while_one_is_held(fake, other, mount):

@@ -42,6 +42,9 @@
  * that never was. So where the number was given out since the last change (in flight, for all we know),
  * LISTING and ATTR are preceded by an ENTRY of KEV_STALE_BARRIER in the parent. In the usual storm of changes
  * nobody looks the same directories up between two of them, and nothing is preceded by anything.
+ * - What is found in /.kevfs is preceded by nothing: whoever lists that directory and does not go on would
+ * keep everybody from the status. Of what a reply says there the kernel keeps nothing that could be old
+ * (role->unkept).
  * - A file's attributes never change, and GETATTR is no danger: its inode is known, and the kernel rejects
  * what was under way when a notification came.
  *

@@ -60,6 +60,15 @@ struct kev_role {
 	 * fts(3) understand. Likewise of one that is denied. */
 	bool uncounted;
 
+	/**
+	 * Of a directory without members: who lists it, and does not go on, must not make others wait for
+	 * what is in it. A notification of a name in it waits for the directory's lock, and behind that so
+	 * does whoever looks a name up. So none is sent: of what is found in it the kernel keeps no
+	 * attributes, and no name but a directory's, which never changes; and a listing gives no node, whose
+	 * attributes would arrive when the reader likes.
+	 */
+	bool unkept;
+
 	/** It can be shown before the first sync is complete: nothing of it is the cluster's. */
 	bool early;
 

@@ -7,6 +7,7 @@
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
+#include "kevfs/tree/control.h"
 #include "kevfs/tree/internal.h"
 
 #define DENTRIES_MAX 2000
@@ -106,7 +107,7 @@ static void take_attr(struct inode *inode, const struct kev_attr *attr, uint64_t
 	if (inode->invalidated > begun)
 		return;
 	inode->attr = *attr;
-	inode->attr_valid = true;
+	inode->attr_valid = !attr->momentary;
 }
 
 /* A reply gives a reference to a node. */
@@ -196,15 +197,19 @@ static void drop_dentry(struct simulated_kernel *kernel, struct dentry *dentry)
 	}
 }
 
-/* A reply says what a name means. */
-static void take_name(struct simulated_kernel *kernel, uint64_t parent, const char *name, uint64_t node)
+/* A reply says what a name means; for now, perhaps. */
+static void take_name(
+	struct simulated_kernel *kernel, uint64_t parent, const char *name, const struct kev_entry *entry)
 {
 	struct dentry *dentry = find_dentry(kernel, parent, name);
+	uint64_t node = entry->node;
 
 	if (dentry && dentry->node == node)
 		return;
 	if (dentry)
 		drop_dentry(kernel, dentry);
+	if (entry->momentary)
+		return;
 	/* A directory has one dentry: it moves. */
 	for (size_t i = 0; i < DENTRIES_MAX && node; i++) {
 		const struct inode *inode = find_inode(kernel, node);
@@ -359,10 +364,10 @@ static void land_piece(struct simulated_kernel *kernel, struct request *request)
 		if (strcmp(given->name, ".") == 0 || strcmp(given->name, "..") == 0)
 			continue;
 		append_listed(&request->listing, given->name, given->entry.attr.ino);
-		if (!request->plus)
+		if (!request->plus || !given->entry.node)
 			continue;
 		take_entry(kernel, &given->entry, request->begun);
-		take_name(kernel, request->node, given->name, given->entry.node);
+		take_name(kernel, request->node, given->name, &given->entry);
 	}
 }
 
@@ -375,7 +380,7 @@ static void land(struct simulated_kernel *kernel, struct request *request)
 	case LOOKUP:
 		if (request->entry.node)
 			take_entry(kernel, &request->entry, request->begun);
-		take_name(kernel, request->node, request->name, request->entry.node);
+		take_name(kernel, request->node, request->name, &request->entry);
 		break;
 	case GETATTR:
 		take_attr(inode, &request->entry.attr, request->begun);
@@ -499,6 +504,14 @@ static void invalidate_entry(struct simulated_kernel *kernel, uint64_t parent, c
 		drop_dentry(kernel, dentry);
 }
 
+/* Is it of a name in the directory of reports? */
+static bool is_unkept(const struct simulated_kernel *kernel, const struct kev_stale *stale)
+{
+	const struct kev_inode *inode = kev_inodes_find(kernel->world->tree->inodes, stale->node);
+
+	return stale->kind == KEV_STALE_ENTRY && inode && kev_inode_place(inode).role == &kev_role_control;
+}
+
 void simulated_kernel_notify(void *context, const struct kev_stale *stale)
 {
 	struct simulated_kernel *kernel = context;
@@ -512,6 +525,7 @@ void simulated_kernel_notify(void *context, const struct kev_stale *stale)
 			    (attr.type == KEV_NODE_FILE &&
 				    (stale->kind == KEV_STALE_SIZE || stale->kind == KEV_STALE_TAIL)));
 	kernel->counts.barriers += strcmp(stale->name, KEV_STALE_BARRIER) == 0;
+	kernel->counts.unkept += is_unkept(kernel, stale);
 	if (stale->kind == KEV_STALE_ENTRY)
 		invalidate_entry(kernel, stale->node, stale->name);
 	else

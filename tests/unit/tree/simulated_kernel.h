@@ -4,7 +4,8 @@
 #include "world.h"
 
 /*
- * What Linux keeps of a FUSE filesystem whose entries and attributes never expire, and when it lets go of it:
+ * What Linux keeps of a FUSE filesystem whose entries and attributes never expire, but for those that are
+ * momentary, and when it lets go of it:
  *
  * - A name that was looked up is not asked for again, be it there or not, until inval_entry drops it (and,
  * for a directory, all that was looked up below) or memory is short.
@@ -37,6 +38,7 @@ void simulated_kernel_check(struct simulated_kernel *kernel);
 /* How much was checked: a test that never cached anything proves nothing. */
 struct simulated_kernel_counts {
 	unsigned long names, absences, attributes, listings, barriers, refusals;
+	unsigned long unkept; /* notifications of names in /.kevfs: a reader of it would be waited for */
 };
 struct simulated_kernel_counts simulated_kernel_counts(const struct simulated_kernel *kernel);
 

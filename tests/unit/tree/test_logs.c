@@ -298,13 +298,14 @@ static void test_publish(void **state)
 {
 	struct world *world = *state;
 	struct notes notes = {.count = 0};
-	struct kev_entry home = world_find(world, "/.kevfs"), entry;
+	struct kev_entry home, entry;
 	struct kev_attr attr;
 	size_t first;
 
 	world_carry(world, NULL, NULL);
 	put_live(world, "a", "one");
-	entry = world_find(world, ROOT_LOG);
+	home = world_find(world, "/.kevfs/namespaces/shop");
+	entry = world_find(world, SHOP_LOG);
 	first = entry.attr.size;
 	assert_true(first > 0);
 	/* The lookup has been answered since. */
@@ -334,7 +335,7 @@ static void test_publish(void **state)
 	assert_int_equal(notes.items[1].offset, attr.size);
 	assert_int_equal(notes.items[2].offset, attr.size);
 	assert_true(attr.size > first);
-	assert_log(world, ROOT_LOG, "one\ntwo\n");
+	assert_log(world, SHOP_LOG, "one\ntwo\n");
 
 	/* Looked up just now: a reply may be on its way, and what it says is overtaken. */
 	assert_false(kev_tree_publish(world->tree, note, &notes));
@@ -342,11 +343,44 @@ static void test_publish(void **state)
 	assert_int_equal(notes.items[3].kind, KEV_STALE_ENTRY);
 	assert_string_equal(notes.items[3].name, KEV_STALE_BARRIER);
 	assert_int_equal(notes.items[4].kind, KEV_STALE_SIZE);
-	assert_log(world, ROOT_LOG, "one\ntwo\nthree\n");
+	assert_log(world, SHOP_LOG, "one\ntwo\nthree\n");
 	assert_false(kev_tree_publish(world->tree, note, &notes));
 	assert_int_equal(notes.count, 5);
 	world_forget(world, home.node);
 	world_forget(world, entry.node);
+}
+
+/* A log that stands beside the status: of its name nothing is ever told, for that would wait for who lists
+ * the directory, and everybody who looks for the status behind it. So the kernel keeps neither. */
+static void test_publish_beside_the_status(void **state)
+{
+	struct world *world = *state;
+	struct notes notes = {.count = 0};
+	struct kev_entry home = world_find(world, "/.kevfs"), entry;
+
+	world_carry(world, NULL, NULL);
+	put_live(world, "a", "one");
+	entry = world_find(world, ROOT_LOG);
+	assert_true(entry.momentary && entry.attr.momentary);
+	assert_int_equal(kev_tree_lookup(world->tree, home.node, KEV_STR("events.log.1"), &entry), 0);
+	assert_true(entry.node == 0 && entry.momentary);
+	/* A directory's name is for ever, what is said of it is not. */
+	entry = world_find(world, "/.kevfs/namespaces");
+	assert_true(!entry.momentary && entry.attr.momentary);
+	world_forget(world, entry.node);
+	entry = world_find(world, "/.kevfs/namespaces/shop");
+	assert_true(!entry.momentary && !entry.attr.momentary);
+	world_forget(world, entry.node);
+	entry = world_find(world, ROOT_LOG);
+	put_live(world, "a", "two");
+	assert_true(kev_tree_publish(world->tree, note, &notes));
+	assert_false(kev_tree_publish(world->tree, note, &notes));
+	assert_int_equal(notes.count, 2);
+	assert_int_equal(notes.items[0].kind, KEV_STALE_TAIL);
+	assert_int_equal(notes.items[1].kind, KEV_STALE_SIZE);
+	world_forget(world, entry.node);
+	world_forget(world, entry.node);
+	world_forget(world, home.node);
 }
 
 /* Who forgets a file that grows is done with it; others learn nothing of what they do not know. */
@@ -631,9 +665,11 @@ static void test_rotate_tells(void **state)
 	rotate(world, "two", note, &notes);
 	for (size_t i = 0; i < KEV_ARRAY_LEN(homes); i++) {
 		struct kev_attr attr;
+		/* Of a name beside the status nothing is told: the kernel does not keep it. */
+		bool named = i > 0;
 
-		assert_true(is_told(&notes, KEV_STALE_ENTRY, homes[i].node, "events.log"));
-		assert_true(is_told(&notes, KEV_STALE_ENTRY, homes[i].node, "events.log.1"));
+		assert_int_equal(is_told(&notes, KEV_STALE_ENTRY, homes[i].node, "events.log"), named);
+		assert_int_equal(is_told(&notes, KEV_STALE_ENTRY, homes[i].node, "events.log.1"), named);
 		assert_true(is_told(&notes, KEV_STALE_LISTING, homes[i].node, ""));
 		assert_int_equal(kev_tree_getattr(world->tree, homes[i].node, &attr), 0);
 		assert_true(attr.mtime > homes[i].attr.mtime);
@@ -791,6 +827,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_jsonl, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_read_from_anywhere, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_publish, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_publish_beside_the_status, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_publish_to_nobody, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_publish_many, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_a_line_of_another_length, setup, world_teardown),

@@ -727,6 +727,7 @@ static void run(uint64_t seed, uint64_t steps)
 	printf("checked %lu names, %lu absences, %lu attributes, %lu listings; %lu barriers, %lu refusals\n",
 		counts.names, counts.absences, counts.attributes, counts.listings, counts.barriers,
 		counts.refusals);
+	assert_int_equal(counts.unkept, 0);
 	assert_true(counts.refusals > steps / 50);
 	assert_true(counts.names > steps / 10 && counts.absences > steps / 10 &&
 		    counts.attributes > steps / 10 && counts.listings > steps / 50 && counts.barriers > 0);

@@ -313,10 +313,17 @@ static int take(void *context, struct kev_str name, const struct kev_entry *entr
 /* Let the kernel know everything, hidden or not; it may be on its way. */
 static void take_all(struct world *world, struct taken *taken)
 {
-	struct kev_entry control = world_find(world, "/.kevfs");
+	/* What is in /.kevfs no listing gives. */
+	static const char *const hidden[] = {"/.kevfs", "/.kevfs/namespaces", "/.kevfs/events.log",
+		"/.kevfs/events.log.1", "/.kevfs/events.jsonl", "/.kevfs/events.jsonl.1"};
 	size_t at = taken->count;
 
-	taken->nodes[taken->count++] = control.node;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(hidden); i++) {
+		uint64_t node = world_find(world, hidden[i]).node;
+
+		if (node)
+			taken->nodes[taken->count++] = node;
+	}
 	assert_int_equal(kev_tree_readdir(world->tree, KEV_TREE_ROOT, 0, true, take, taken), 0);
 	for (; at < taken->count; at++) {
 		int r = kev_tree_readdir(world->tree, taken->nodes[at], 0, true, take, taken);
