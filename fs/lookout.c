@@ -20,7 +20,7 @@
 #define STATUS_MAX 2048
 
 /* What is said of how it goes may differ by numbers: this is what else it says. */
-enum mood { STARTING, SYNCING, IN_SYNC, NOT_CONNECTED, HANGING };
+enum mood { STARTING, SYNCING, IN_SYNC, NOT_CONNECTED, HALTED, HANGING };
 
 struct kev_lookout {
 	struct kev_lookout_config config;
@@ -69,7 +69,9 @@ static enum mood find_mood(const struct kev_lookout_config *config, struct kev_h
 		return HANGING;
 	if (!state->synced)
 		return SYNCING;
-	return state->stale ? NOT_CONNECTED : IN_SYNC;
+	if (!state->watches[KEV_SCOPE_EVENTS].connected)
+		return NOT_CONNECTED;
+	return state->held.halted_since ? HALTED : IN_SYNC;
 }
 
 static void append_reason(struct kev_buf *out, const struct kev_health_watch *events)
@@ -99,6 +101,10 @@ static void describe(const struct kev_lookout_config *config, enum mood mood,
 		/* The clock may have been set back. */
 		kev_buf_printf(out, "not connected for %lld s", (long long)(since > 0 ? since : 0));
 		append_reason(out, events);
+		return;
+	case HALTED:
+		kev_buf_append_c(out, "nothing that changes is seen: local readers hold all directories that "
+				      "can be held");
 		return;
 	case HANGING:
 		kev_buf_append_c(out, kev_lookout_hanging(config, kev_clock_monotonic(config->clock)));

@@ -49,12 +49,13 @@ struct kev_notify {
 	/* The thread's own. */
 	struct kev_change batch[BATCH];
 	bool resync;
-	bool busy;           /* something is being sent, or held */
-	bool growing;        /* logs may have grown since they were published last */
-	int64_t publish_at;  /* monotonic ns: not before */
-	uint64_t refresh;    /* a directory of which not all was told; 0: none */
-	unsigned held;       /* how many are held, as it was told last */
-	int64_t held_log_at; /* monotonic ns: not before */
+	bool busy;                    /* something is being sent, or held */
+	bool growing;                 /* logs may have grown since they were published last */
+	int64_t publish_at;           /* monotonic ns: not before */
+	uint64_t refresh;             /* a directory of which not all was told; 0: none */
+	struct kev_senders_held held; /* as it was told last */
+	int64_t held_log_at;          /* monotonic ns: not before */
+	int64_t halted_log_at;        /* likewise */
 };
 
 /*
@@ -304,10 +305,29 @@ static void log_held(struct kev_notify *notify, uint64_t node)
 		(int)path.len, path.len ? path.data : "");
 }
 
-/* Tell of directories that local readers hold, and of their end. */
-static void report_held(struct kev_notify *notify)
+/* Nothing goes on, or it does again. */
+static void log_halted(struct kev_notify *notify, bool halted)
 {
-	struct kev_senders_held held;
+	int64_t now = kev_clock_monotonic(notify->config.clock);
+
+	if (now < notify->halted_log_at)
+		return;
+	if (halted) {
+		kev_log_error("local readers hold all of %d directories that can be: nothing that changes "
+			      "is seen any more, until one of them goes on",
+			KEV_SENDERS_MAX);
+		return;
+	}
+	notify->halted_log_at = now + HELD_LOG_NS;
+	kev_log_warning("what changes is seen again");
+}
+
+/* Tell of directories that local readers hold, and of their end. Also while this thread waits for who sends.
+ */
+static void report_held(void *context)
+{
+	struct kev_notify *notify = context;
+	struct kev_senders_held held, before = notify->held;
 	uint64_t node;
 
 	while (kev_senders_take_held(notify->senders, &node)) {
@@ -319,12 +339,16 @@ static void report_held(struct kev_notify *notify)
 		log_held(notify, node);
 	}
 	kev_senders_held(notify->senders, &held);
-	if (held.count == notify->held)
+	if (held.count == before.count && held.halted_since == before.halted_since)
 		return;
-	if (!held.count)
+	notify->held = held;
+	kev_health_held(notify->config.health,
+		&(struct kev_health_held){
+			.directories = held.count, .since = held.since, .halted_since = held.halted_since});
+	if (!held.halted_since != !before.halted_since)
+		log_halted(notify, held.halted_since);
+	if (!held.count && before.count)
 		kev_log_info("no directory is held any more");
-	notify->held = held.count;
-	kev_health_held(notify->config.health, held.count, held.since);
 }
 
 /* See that everything is sent. */
@@ -334,7 +358,7 @@ static void tend(struct kev_notify *notify)
 
 	kev_senders_wake(notify->senders);
 	notify->busy = kev_senders_tend(notify->senders);
-	if (!was && !notify->busy)
+	if (!was && !notify->busy && !notify->held.count && !notify->held.halted_since)
 		return;
 	report_held(notify);
 	refresh(notify);
@@ -387,8 +411,8 @@ struct kev_notify *kev_notify_create(const struct kev_notify_config *config)
 		return NULL;
 	notify->config = *config;
 	pthread_mutex_init(&notify->lock, NULL);
-	notify->senders = kev_senders_create(
-		&(struct kev_senders_config){.send = send_stale, .context = notify, .clock = config->clock});
+	notify->senders = kev_senders_create(&(struct kev_senders_config){
+		.send = send_stale, .waiting = report_held, .context = notify, .clock = config->clock});
 	if (notify->senders)
 		return notify;
 	kev_notify_destroy(notify);

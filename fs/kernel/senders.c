@@ -36,7 +36,7 @@ struct sender {
 	int64_t since_real; /* the same: realtime */
 	struct queue kept;  /* for its node */
 	bool overflown;     /* … and it was not all */
-	uint64_t lost;      /* what is to be refreshed; until that is taken it sends nothing. 0: nothing */
+	uint64_t lost;      /* what is to be refreshed, and is not in the list yet. 0: nothing */
 };
 
 struct kev_senders {
@@ -52,6 +52,9 @@ struct kev_senders {
 	uint64_t begun;        /* notifications that the active one has begun */
 	uint64_t seen;         /* begun, when it was looked at last */
 	int64_t seen_at;       /* … for the first time: monotonic */
+	int64_t halted_since;  /* nobody could be found who sends: realtime; 0: it was not looked for */
+	uint64_t *lost;        /* directories to be refreshed, each once */
+	size_t lost_count, lost_room;
 };
 
 /* ---- queues ---- */
@@ -137,6 +140,12 @@ static void keep_locked(struct sender *holder, const struct kev_stale *stale)
 		holder->overflown = true;
 }
 
+static void activate_locked(struct sender *sender)
+{
+	sender->senders->active = sender;
+	sender->senders->halted_since = 0;
+}
+
 /* It is in the kernel no more, and nothing is left of what it kept. */
 static void come_free_locked(struct sender *self)
 {
@@ -145,7 +154,7 @@ static void come_free_locked(struct sender *self)
 	if (self->overflown)
 		self->lost = self->node;
 	else if (!self->senders->active)
-		self->senders->active = self;
+		activate_locked(self);
 	self->overflown = false;
 }
 
@@ -219,17 +228,49 @@ static int start_locked(struct sender *sender)
 	return r;
 }
 
+static bool is_listed_locked(const struct kev_senders *senders, uint64_t node)
+{
+	for (size_t i = 0; i < senders->lost_count; i++) {
+		if (senders->lost[i] == node)
+			return true;
+	}
+	return false;
+}
+
+/* What a sender lost is for who pushes to take, who may be waiting for a sender. @return whether it has lost
+ * nothing now: else (without memory) it sends nothing, lest it lose another directory */
+static bool list_lost_locked(struct kev_senders *senders, struct sender *sender)
+{
+	if (sender->lost && !is_listed_locked(senders, sender->lost)) {
+		if (senders->lost_count == senders->lost_room) {
+			size_t room = senders->lost_room + KEV_SENDERS_MAX;
+			uint64_t *larger = realloc(senders->lost, room * sizeof(*larger));
+
+			if (!larger)
+				return false;
+			senders->lost = larger;
+			senders->lost_room = room;
+		}
+		senders->lost[senders->lost_count++] = sender->lost;
+	}
+	sender->lost = 0;
+	return true;
+}
+
 /* Let one go on who can. Without memory for a thread there may be one the next time. */
-static void choose_locked(struct kev_senders *senders)
+static void choose_locked(struct kev_senders *senders, struct kev_moment now)
 {
 	for (size_t i = 0; i < KEV_SENDERS_MAX && !senders->active; i++) {
 		struct sender *sender = &senders->senders[i];
 
-		if (sender->held || sender->lost || (!sender->started && start_locked(sender) != 0))
+		if (sender->held || !list_lost_locked(senders, sender) ||
+			(!sender->started && start_locked(sender) != 0))
 			continue;
-		senders->active = sender;
+		activate_locked(sender);
 		wake_locked(sender);
 	}
+	if (!senders->active && !senders->halted_since)
+		senders->halted_since = now.real;
 }
 
 static void hold_locked(struct kev_senders *senders, struct sender *sender, struct kev_moment now)
@@ -247,7 +288,7 @@ static bool tend_locked(struct kev_senders *senders)
 {
 	struct kev_moment now = kev_moment_now(senders->config.clock);
 	struct sender *active = senders->active;
-	bool busy = senders->queue.count > 0;
+	bool busy = senders->queue.count > 0 || senders->lost_count > 0;
 
 	if (active && active->sending) {
 		if (senders->seen != senders->begun) {
@@ -257,7 +298,7 @@ static bool tend_locked(struct kev_senders *senders)
 			hold_locked(senders, active, now);
 		}
 	}
-	choose_locked(senders);
+	choose_locked(senders, now);
 	for (size_t i = 0; i < KEV_SENDERS_MAX && !busy; i++)
 		busy = senders->senders[i].sending || senders->senders[i].held || senders->senders[i].lost;
 	return busy;
@@ -296,6 +337,14 @@ int kev_senders_start(struct kev_senders *senders)
 	return r;
 }
 
+static void tell_waiting_locked(struct kev_senders *senders)
+{
+	pthread_mutex_unlock(&senders->lock);
+	if (senders->config.waiting)
+		senders->config.waiting(senders->config.context);
+	pthread_mutex_lock(&senders->lock);
+}
+
 /* Wait until a little was sent, or who sends has to be looked at. */
 static void wait_done_locked(struct kev_senders *senders)
 {
@@ -303,16 +352,40 @@ static void wait_done_locked(struct kev_senders *senders)
 
 	wake_locked(senders->active);
 	senders->awaited = true;
-	if (pthread_cond_timedwait(&senders->done, &senders->lock, &until) == ETIMEDOUT)
+	if (pthread_cond_timedwait(&senders->done, &senders->lock, &until) == ETIMEDOUT) {
 		tend_locked(senders);
+		tell_waiting_locked(senders);
+	}
 	senders->awaited = false;
+}
+
+/* … until it is done; and tell then that it goes on, if it did not. */
+static void wait_until_locked(struct kev_senders *senders, bool (*is_done)(const struct kev_senders *senders))
+{
+	bool halted = false;
+
+	while (!is_done(senders) && !senders->stopping) {
+		wait_done_locked(senders);
+		halted = halted || senders->halted_since;
+	}
+	if (halted && !senders->stopping)
+		tell_waiting_locked(senders);
+}
+
+static bool has_room_locked(const struct kev_senders *senders)
+{
+	return senders->queue.count < QUEUE_MAX;
+}
+
+static bool is_sent_locked(const struct kev_senders *senders)
+{
+	return !senders->queue.count && !(senders->active && senders->active->sending);
 }
 
 void kev_senders_push(struct kev_senders *senders, const struct kev_stale *stale)
 {
 	pthread_mutex_lock(&senders->lock);
-	while (senders->queue.count == QUEUE_MAX && !senders->stopping)
-		wait_done_locked(senders);
+	wait_until_locked(senders, has_room_locked);
 	if (!senders->stopping) {
 		queue_put(&senders->queue, stale);
 		if (senders->queue.count == QUEUE_MAX / 2)
@@ -329,16 +402,10 @@ void kev_senders_wake(struct kev_senders *senders)
 	pthread_mutex_unlock(&senders->lock);
 }
 
-static bool is_sent_locked(const struct kev_senders *senders)
-{
-	return !senders->queue.count && !(senders->active && senders->active->sending);
-}
-
 void kev_senders_flush(struct kev_senders *senders)
 {
 	pthread_mutex_lock(&senders->lock);
-	while (!is_sent_locked(senders) && !senders->stopping)
-		wait_done_locked(senders);
+	wait_until_locked(senders, is_sent_locked);
 	pthread_mutex_unlock(&senders->lock);
 }
 
@@ -354,9 +421,12 @@ bool kev_senders_tend(struct kev_senders *senders)
 
 bool kev_senders_take_lost(struct kev_senders *senders, uint64_t *node)
 {
-	bool found = false;
+	bool found;
 
 	pthread_mutex_lock(&senders->lock);
+	found = senders->lost_count;
+	if (found)
+		*node = senders->lost[--senders->lost_count];
 	for (size_t i = 0; i < KEV_SENDERS_MAX && !found; i++) {
 		found = senders->senders[i].lost;
 		if (!found)
@@ -406,6 +476,7 @@ void kev_senders_held(struct kev_senders *senders, struct kev_senders_held *out)
 		if (!out->count++ || sender->since_real < out->since)
 			out->since = sender->since_real;
 	}
+	out->halted_since = senders->halted_since;
 	pthread_mutex_unlock(&senders->lock);
 }
 
@@ -452,6 +523,7 @@ void kev_senders_destroy(struct kev_senders *senders)
 		pthread_cond_destroy(&senders->senders[i].cond);
 	}
 	queue_fini(&senders->queue);
+	free(senders->lost);
 	pthread_cond_destroy(&senders->done);
 	pthread_mutex_destroy(&senders->lock);
 	free(senders);

@@ -48,8 +48,8 @@ struct kev_health {
 	bool synced;
 	int64_t synced_at; /* real */
 	int64_t since;     /* since when it is synced, or not: real */
-	unsigned held_directories;
-	int64_t held_since; /* real */
+	struct kev_health_held held;
+	int64_t told_again; /* since when the kernel can be told again, real; 0: it always could */
 	struct watches watches[KEV_HEALTH_KINDS];
 	TAILQ_HEAD(, kev_health_record) records;
 	size_t record_count, record_bytes; /* of their namespaces, each with its NUL */
@@ -322,11 +322,14 @@ void kev_health_heard(struct kev_health *health, struct kev_health_record *recor
 	pthread_mutex_unlock(&health->lock);
 }
 
-void kev_health_held(struct kev_health *health, unsigned directories, int64_t since)
+void kev_health_held(struct kev_health *health, const struct kev_health_held *held)
 {
+	int64_t at = kev_clock_realtime(health->clock);
+
 	pthread_mutex_lock(&health->lock);
-	health->held_directories = directories;
-	health->held_since = since;
+	if (health->held.halted_since && !held->halted_since)
+		health->told_again = at;
+	health->held = *held;
 	pthread_mutex_unlock(&health->lock);
 }
 
@@ -347,7 +350,25 @@ static void describe(const struct watches *w, struct moment at, struct kev_healt
 
 static bool is_stale_locked(const struct kev_health *health, struct moment at)
 {
-	return !health->synced || !is_connected(&health->watches[KEV_SCOPE_EVENTS], at);
+	return !health->synced || health->held.halted_since ||
+	       !is_connected(&health->watches[KEV_SCOPE_EVENTS], at);
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Since when it is synced or not, and stale or not. @param events  the watch of them */
+static int64_t since_locked(const struct kev_health *health, const struct kev_health_watch *events)
+{
+	int64_t halted = health->held.halted_since;
+
+	if (!health->synced)
+		return health->since;
+	if (events->connected)
+		return later(health->since, halted ? halted : later(events->since, health->told_again));
+	return later(health->since, halted && halted < events->since ? halted : events->since);
 }
 
 void kev_health_get(struct kev_health *health, struct kev_health_state *out)
@@ -359,13 +380,10 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 	out->synced = health->synced;
 	out->synced_at = health->synced_at;
 	out->stale = is_stale_locked(health, at);
-	out->held_directories = health->held_directories;
-	out->held_since = health->held_since;
+	out->held = health->held;
 	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
 		describe(&health->watches[i], at, &out->watches[i]);
-	out->since = health->since;
-	if (health->synced && out->watches[KEV_SCOPE_EVENTS].since > out->since)
-		out->since = out->watches[KEV_SCOPE_EVENTS].since;
+	out->since = since_locked(health, &out->watches[KEV_SCOPE_EVENTS]);
 	pthread_mutex_unlock(&health->lock);
 }
 

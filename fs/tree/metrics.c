@@ -286,7 +286,7 @@ static void put_notifications(struct metrics *m)
 		kev_meter_longest(m->meter, KEV_METER_NOTIFYING, m->now));
 	put_gauge(m, "kevfs_held_directories",
 		"Directories of which the kernel cannot be told, since local readers hold them.",
-		m->state.held_directories);
+		m->state.held.directories);
 	put_counter(m, "kevfs_resyncs_total",
 		"How often the tree was compared with all Events, since there were too many changes at once.",
 		kev_meter_get(m->meter, KEV_METER_RESYNCS));

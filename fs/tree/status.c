@@ -220,9 +220,12 @@ static void put_history(struct object *report, struct kev_archive *archive)
 /* Directories of which local readers keep the kernel from being told. */
 static void put_held(struct object *report, const struct kev_health_state *state)
 {
-	put_number(report, "held_directories", state->held_directories);
-	if (state->held_directories)
-		put_time(report, "held_since", state->held_since);
+	put_number(report, "held_directories", state->held.directories);
+	if (state->held.directories)
+		put_time(report, "held_since", state->held.since);
+	put_bool(report, "halted", state->held.halted_since);
+	if (state->held.halted_since)
+		put_time(report, "halted_since", state->held.halted_since);
 }
 
 static void put_store(struct object *report, struct kev_store *store)

@@ -1,9 +1,11 @@
 """A local reader that holds a directory: it lists it into memory that does not answer, and nobody can be told that a name in there
 means something else."""
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -18,11 +20,18 @@ SENDERS = 16
 
 
 @pytest.fixture
-def other(start_fake, mount):
-    """A mount of one large event."""
-    big = start_fake()
-    big.create("default", event("big", message="x" * (1 << 20)))
-    return mount(big)
+def make_other(start_fake, mount):
+    """Makes mounts of one large event."""
+    def make():
+        big = start_fake()
+        big.create("default", event("big", message="x" * (1 << 20)))
+        return mount(big)
+    return make
+
+
+@pytest.fixture
+def other(make_other):
+    return make_other()
 
 
 def held(m):
@@ -118,6 +127,47 @@ def test_many_at_once(fake, other, mount):
     m.settle(fake)
     # One line tells of the first of them, and no more until a minute later.
     assert m.said().count("does not go on") == 1
+
+
+def status(m):
+    with open(m.path(".kevfs/status"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+@pytest.mark.timeout(180)
+def test_all_that_can_be(fake, make_other, mount):
+    """Nothing goes on, and that is said; until one of them does, also one in which too much changed meanwhile."""
+    folders = [f"held-{i}" for i in range(SENDERS)]
+    for about in (*folders, "web-1"):
+        fake.create("default", event(f"{about}-first", about=about))
+    m = mount(fake)
+    flat = m.path(".kevfs/namespaces/default/events")
+    os.listdir(flat)  # of which there is something to tell, then
+    one, many = make_other(), make_other()
+    with contextlib.ExitStack() as late:
+        with blocked(one, m.path(f"default/pods/{folders[0]}/events")):
+            fake.create("default", event("late-0", about=folders[0]))
+            assert wait_for(lambda: held(m) == 1, 20, 0.1)
+            fake.bulk([("put", "events", "default", event(f"more-{i}", about=folders[0])) for i in range(400)])
+            see(lambda: os.path.exists(f"{flat}/more-399"))
+            assert not status(m)["stale"] and not status(m)["halted"]
+            late.enter_context(blocked(many, *(m.path(f"default/pods/{about}/events") for about in folders[1:])))
+            for about in folders[1:]:
+                fake.create("default", event(f"{about}-late", about=about))
+            assert wait_for(lambda: held(m) == SENDERS, 60, 0.1)
+            said = status(m)
+            assert said["stale"] and said["halted"] and said["since"] == said["halted_since"] and said["connected"]
+            # More than waits to be told.
+            fake.bulk([("put", "events", "default", event(f"while-{i}", about="web-1")) for i in range(3000)])
+            time.sleep(1)
+            assert not os.path.exists(f"{flat}/while-2999") and status(m)["stale"]
+        # The first one has come free, the others are held.
+        see(lambda: os.path.exists(f"{flat}/while-2999") and not status(m)["stale"], 30)
+        assert not status(m)["halted"] and held(m) == SENDERS - 1
+        changes(fake, m, "web-1")
+    assert wait_for(lambda: held(m) == 0)
+    m.settle(fake)
+    assert m.said().count("nothing that changes is seen any more") == 1 and m.said().count("what changes is seen again") == 1
 
 
 def assert_readable(path):

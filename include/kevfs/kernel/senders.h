@@ -23,8 +23,8 @@
  * finished before another begins, KEV_STALE_BARRIER, is then made up for by sending again what the kernel did
  * not know: notify.c.)
  *
- * As many directories as there are threads can be held. After that nothing is told any more, of any: see
- * kev_senders_push().
+ * As many directories as there are threads can be held. After that nothing is told any more, of any, until
+ * one of them comes free: see kev_senders_push() and kev_senders_held().
  */
 struct kev_senders;
 
@@ -39,6 +39,9 @@ typedef void kev_sender_fn(void *context, const struct kev_stale *stale);
 
 struct kev_senders_config {
 	kev_sender_fn *send;
+	/** Called by who pushes, a few times a second for as long as it waits there, and at the end of that,
+	 * with no lock held: it may ask how many are held, and pushes nothing. NULL: nobody is. */
+	void (*waiting)(void *context);
 	void *context;
 	const struct kev_clock *clock; /**< borrowed */
 };
@@ -79,10 +82,11 @@ bool kev_senders_take_held(struct kev_senders *senders, uint64_t *node);
 #define KEV_SENDERS_REPORT_MS 1000
 
 /** How many directories have been held for so long, and since when the first of them is (realtime ns; 0:
- * none). */
+ * none). And since when nothing is told any more, since all threads are held (0: it is). */
 struct kev_senders_held {
 	unsigned count;
 	int64_t since;
+	int64_t halted_since;
 };
 void kev_senders_held(struct kev_senders *senders, struct kev_senders_held *out);
 

@@ -90,9 +90,13 @@ void kev_health_denied(
 void kev_health_heard(struct kev_health *health, struct kev_health_record *record, uint64_t bytes,
 	struct kev_str resource_version);
 
-/** Local readers keep the kernel from being told of changes in so many directories.
- * @param since  since when in the first of them, ns since the epoch; 0 where there is none */
-void kev_health_held(struct kev_health *health, unsigned directories, int64_t since);
+/** Local readers keep the kernel from being told of changes in so many directories. */
+struct kev_health_held {
+	unsigned directories;
+	int64_t since; /**< since when in the first of them, ns since the epoch; 0 where there is none */
+	int64_t halted_since; /**< since when nothing can be told, of any directory; 0: it can */
+};
+void kev_health_held(struct kev_health *health, const struct kev_health_held *held);
 
 /** How the watches of one kind are. */
 struct kev_health_watch {
@@ -114,15 +118,14 @@ struct kev_health_state {
 	bool stale;        /**< kev_health_stale() */
 	/** Since when both are as they are, ns since the epoch. */
 	int64_t since;
-	/** kev_health_held() */
-	unsigned held_directories;
-	int64_t held_since;
+	struct kev_health_held held;
 	struct kev_health_watch watches[KEV_HEALTH_KINDS];
 };
 
 void kev_health_get(struct kev_health *health, struct kev_health_state *out);
 
-/** Can there be Events that are not in the store: is it not synced, or is a watch of Events not connected? */
+/** Can there be Events that are not shown: is it not synced, or is a watch of Events not connected, or can
+ * the kernel not be told of any change? */
 bool kev_health_stale(struct kev_health *health);
 
 /** What a watch is at. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@ struct world {
 	int64_t now; /* both clocks; the pushing thread's own */
 	struct kev_clock clock;
 	struct kev_senders *senders;
+	_Atomic int64_t halted_since; /* as who waits was told it last */
+	atomic_uint told;             /* how often it was */
 
 	pthread_mutex_t lock; /* protects what follows */
 	pthread_cond_t cond;
@@ -51,6 +54,17 @@ static void on_send(void *context, const struct kev_stale *stale)
 	pthread_mutex_unlock(&world->lock);
 }
 
+/* It may ask. */
+static void on_waiting(void *context)
+{
+	struct world *world = context;
+	struct kev_senders_held held;
+
+	kev_senders_held(world->senders, &held);
+	atomic_store(&world->halted_since, held.halted_since);
+	atomic_fetch_add(&world->told, 1);
+}
+
 static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
@@ -59,8 +73,8 @@ static int setup(void **state)
 	world->clock = (struct kev_clock){.realtime = read_clock, .monotonic = read_clock, .context = world};
 	pthread_mutex_init(&world->lock, NULL);
 	pthread_cond_init(&world->cond, NULL);
-	world->senders = kev_senders_create(
-		&(struct kev_senders_config){.send = on_send, .context = world, .clock = &world->clock});
+	world->senders = kev_senders_create(&(struct kev_senders_config){
+		.send = on_send, .waiting = on_waiting, .context = world, .clock = &world->clock});
 	*state = world;
 	return !world->senders || kev_senders_start(world->senders) != 0;
 }
@@ -329,6 +343,35 @@ static void test_all_held(void **state)
 	kev_senders_flush(world->senders);
 }
 
+static int64_t halted_since(struct world *world)
+{
+	struct kev_senders_held held;
+
+	kev_senders_held(world->senders, &held);
+	return held.halted_since;
+}
+
+/* It is known since when nothing goes on, and that it does again. */
+static void test_halted(void **state)
+{
+	struct world *world = *state;
+
+	for (uint64_t node = 1; node < KEV_SENDERS_MAX; node++)
+		hold(world, node);
+	assert_int_equal(halted_since(world), 0);
+	hold(world, KEV_SENDERS_MAX);
+	assert_int_equal(halted_since(world), world->now);
+	world->now += 50 * KEV_NS_PER_MS;
+	kev_senders_tend(world->senders);
+	assert_int_equal(halted_since(world), world->now - 50 * KEV_NS_PER_MS);
+	let_go(world, 5, 1);
+	while (halted_since(world))
+		kev_senders_tend(world->senders);
+	push(world, 40, "other");
+	kev_senders_flush(world->senders);
+	assert_sent(world, 1, 40, "other");
+}
+
 static void *push_many(void *context)
 {
 	struct world *world = context;
@@ -336,6 +379,80 @@ static void *push_many(void *context)
 	for (int i = 0; i < 3000; i++)
 		push(world, 40, "x");
 	return NULL;
+}
+
+static void await_told(struct world *world, bool halted)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+
+	while (!atomic_load(&world->told) || (atomic_load(&world->halted_since) != 0) != halted)
+		nanosleep(&tick, NULL);
+}
+
+/* Who pushes waits, and is told why; until somebody comes free, also one of whose directory all was lost. */
+static void test_halted_while_pushing(void **state)
+{
+	struct world *world = *state;
+	uint64_t node = 0, nodes = 0;
+	pthread_t thread;
+	char name[32];
+
+	for (uint64_t held = 1; held < KEV_SENDERS_MAX; held++) {
+		hold(world, held);
+		for (int i = 0; i <= KEV_SENDERS_KEPT_MAX; i++) {
+			snprintf(name, sizeof(name), "%d", i);
+			push(world, held, name);
+		}
+		kev_senders_flush(world->senders);
+	}
+	hold(world, KEV_SENDERS_MAX);
+	atomic_store(&world->told, 0);
+	assert_int_equal(pthread_create(&thread, NULL, push_many, world), 0);
+	await_told(world, true);
+	set_held(world, 5, false);
+	pthread_join(thread, NULL);
+	await_told(world, false);
+	for (uint64_t held = 1; held < KEV_SENDERS_MAX; held++)
+		set_held(world, held, false);
+	while (nodes != (1U << KEV_SENDERS_MAX) - 2) {
+		kev_senders_tend(world->senders);
+		if (!kev_senders_take_lost(world->senders, &node))
+			continue;
+		/* Each once. */
+		assert_int_equal(nodes & 1U << node, 0);
+		nodes |= 1U << node;
+	}
+	assert_false(kev_senders_take_lost(world->senders, &node));
+}
+
+/* Without memory to remember what was lost, nobody else is used for it. */
+static void test_lost_without_memory(void **state)
+{
+	struct world *world = *state;
+	uint64_t node = 0;
+	char name[32];
+
+	hold(world, 7);
+	for (int i = 0; i <= KEV_SENDERS_KEPT_MAX; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		push(world, 7, name);
+	}
+	kev_senders_flush(world->senders);
+	for (uint64_t held = 8; held < 8 + KEV_SENDERS_MAX - 1; held++)
+		hold(world, held);
+	let_go(world, 7, 1);
+	do {
+		nomem_fail_in(1);
+		kev_senders_tend(world->senders);
+	} while (!nomem_end());
+	assert_int_not_equal(halted_since(world), 0);
+	kev_senders_tend(world->senders);
+	assert_int_equal(halted_since(world), 0);
+	assert_true(kev_senders_take_lost(world->senders, &node));
+	assert_int_equal(node, 7);
+	push(world, 7, "again");
+	kev_senders_flush(world->senders);
+	assert_sent(world, 1, 7, "again");
 }
 
 /* Who pushes waits no more. */
@@ -385,6 +502,9 @@ int main(void)
 		TEST(test_too_much_to_keep),
 		TEST(test_nothing_kept_without_memory),
 		TEST(test_all_held),
+		TEST(test_halted),
+		TEST(test_halted_while_pushing),
+		TEST(test_lost_without_memory),
 		TEST(test_stop),
 		cmocka_unit_test(test_create_without_memory),
 	};

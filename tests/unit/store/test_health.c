@@ -496,16 +496,54 @@ static void test_names(void **state)
 	assert_string_equal(kev_health_phase_name(KEV_HEALTH_DENIED), "denied");
 }
 
+static void hold(struct world *world, unsigned directories, int64_t since, int64_t halted_since)
+{
+	kev_health_held(world->health,
+		&(struct kev_health_held){
+			.directories = directories, .since = since, .halted_since = halted_since});
+}
+
 static void test_held(void **state)
 {
 	struct world *world = *state;
 
-	assert_int_equal(get(world).held_directories, 0);
-	kev_health_held(world->health, 2, NOON + S);
-	assert_int_equal(get(world).held_directories, 2);
-	assert_int_equal(get(world).held_since, NOON + S);
-	kev_health_held(world->health, 0, 0);
-	assert_int_equal(get(world).held_directories, 0);
+	kev_health_synced(world->health);
+	assert_int_equal(get(world).held.directories, 0);
+	hold(world, 2, NOON + S, 0);
+	assert_int_equal(get(world).held.directories, 2);
+	assert_int_equal(get(world).held.since, NOON + S);
+	assert_false(kev_health_stale(world->health));
+	hold(world, 0, 0, 0);
+	assert_int_equal(get(world).held.directories, 0);
+}
+
+/* What cannot be told is not seen. */
+static void test_halted(void **state)
+{
+	struct world *world = *state;
+	struct kev_health_record *record = kev_health_add(world->health, KEV_SCOPE_EVENTS, NULL);
+
+	kev_health_synced(world->health);
+	kev_health_connected(world->health, record);
+	assert_false(kev_health_stale(world->health));
+	world->now += 5 * S;
+	hold(world, 16, NOON, NOON + 4 * S);
+	assert_true(kev_health_stale(world->health));
+	assert_true(get(world).stale);
+	assert_int_equal(get(world).since, NOON + 4 * S);
+	assert_int_equal(get(world).held.halted_since, NOON + 4 * S);
+	/* It is stale since then, whatever else happens. */
+	world->now += S;
+	kev_health_failed(world->health, record, &(struct kev_error){"refused"});
+	assert_int_equal(get(world).since, NOON + 4 * S);
+	kev_health_connected(world->health, record);
+	assert_int_equal(get(world).since, NOON + 4 * S);
+	world->now += S;
+	hold(world, 15, NOON, 0);
+	assert_false(kev_health_stale(world->health));
+	assert_false(get(world).stale);
+	assert_int_equal(get(world).since, NOON + 7 * S);
+	assert_int_equal(get(world).held.directories, 15);
 }
 
 int main(void)
@@ -532,6 +570,7 @@ int main(void)
 		TEST(test_details_of_several),
 		TEST(test_names),
 		TEST(test_held),
+		TEST(test_halted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,18 @@ static void test_describe(void **state)
 	assert_describes(world, "not connected for 0 s: https://server: refused");
 }
 
+static void test_describe_readers_that_hold_all(void **state)
+{
+	struct world *world = *state;
+
+	connect_watch(world);
+	kev_health_held(world->health, &(struct kev_health_held){.directories = 16, .halted_since = 1});
+	assert_describes(
+		world, "nothing that changes is seen: local readers hold all directories that can be held");
+	kev_health_held(world->health, &(struct kev_health_held){.directories = 15});
+	assert_describes(world, "in sync: 0 events");
+}
+
 static void test_describe_a_reader_that_holds_a_directory(void **state)
 {
 	struct world *world = *state;
@@ -272,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_describe),
 		TEST(test_describe_a_reader_that_holds_a_directory),
+		TEST(test_describe_readers_that_hold_all),
 		TEST(test_hanging),
 		TEST(test_status_is_told_when_it_changes),
 		TEST(test_watchdog_stops_while_something_hangs),

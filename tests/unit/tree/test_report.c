@@ -103,6 +103,7 @@ static void test_status_says_all(void **state)
 			    "    \"skipped\": 0,\n"
 			    "    \"evicted\": 0,\n"
 			    "    \"held_directories\": 0,\n"
+			    "    \"halted\": false,\n"
 			    "    \"watches\": {\n"
 			    "        \"events\": {\n"
 			    "            \"connected\": false,\n"
