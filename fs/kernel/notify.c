@@ -191,6 +191,18 @@ static void tell(void *context, const struct kev_stale *stale)
 	send_stale(notify, stale);
 }
 
+/* Of a log whose inode the kernel begins to know late, with a size from before, the last page may have been
+ * read and then been filled up with zeros, as a GETATTR raised the size (publish.h). */
+static void tell_again(struct kev_notify *notify, const struct again *again)
+{
+	const struct kev_stale stale = {.kind = again->kind, .node = again->node, .offset = again->offset};
+	const struct kev_stale content = {.kind = KEV_STALE_TAIL, .node = again->node, .offset = 0};
+
+	if (again->kind == KEV_STALE_SIZE)
+		tell(notify, &content);
+	tell(notify, &stale);
+}
+
 static void send_again(struct kev_notify *notify)
 {
 	struct again again[AGAIN_MAX];
@@ -202,9 +214,7 @@ static void send_again(struct kev_notify *notify)
 	memcpy(again, notify->again, count * sizeof(*again));
 	pthread_mutex_unlock(&notify->lock);
 	for (size_t i = 0; i < count; i++)
-		tell(notify,
-			&(struct kev_stale){
-				.kind = again[i].kind, .node = again[i].node, .offset = again[i].offset});
+		tell_again(notify, &again[i]);
 }
 
 static bool is_any_again(struct kev_notify *notify)
@@ -273,7 +283,9 @@ static void wait_synced(struct kev_notify *notify)
 	 * their directories, so each side would wait for the other. Nothing needs to be: until now the kernel
 	 * was told nothing but the root's attributes, and those take no lock.
 	 */
-	while (resync_tree(notify, NULL) != 0 && !atomic_load(&notify->stopping)) {
+	while (resync_tree(notify, NULL) != 0) {
+		if (atomic_load(&notify->stopping))
+			return;
 		kev_log_error("no memory for the tree; trying again");
 		nanosleep(&tick, NULL);
 	}
@@ -437,12 +449,12 @@ void kev_notify_synced(struct kev_notify *notify)
 bool kev_notify_stop(struct kev_notify *notify, int timeout_ms)
 {
 	const struct timespec tick = {0, KEV_NS_PER_MS};
-
 	bool quiet;
 	int waited = 0;
 
 	atomic_store(&notify->stopping, true);
 	kev_changes_close(notify->config.changes);
+	kev_tree_give_up(notify->config.tree);
 	/* Whoever waits for those that send does so no more. */
 	quiet = kev_senders_stop(notify->senders, timeout_ms);
 	while (notify->started && !atomic_load(&notify->ended) && waited++ < timeout_ms)
@@ -450,14 +462,22 @@ bool kev_notify_stop(struct kev_notify *notify, int timeout_ms)
 	return quiet && (!notify->started || atomic_load(&notify->ended));
 }
 
+bool kev_notify_end(struct kev_notify *notify, int timeout_ms)
+{
+	bool quiet = kev_notify_stop(notify, timeout_ms);
+
+	if (notify->started)
+		pthread_join(notify->thread, NULL);
+	notify->started = false;
+	return quiet || kev_senders_stop(notify->senders, 0);
+}
+
 void kev_notify_destroy(struct kev_notify *notify)
 {
 	if (!notify)
 		return;
 	if (notify->senders)
-		kev_notify_stop(notify, 0);
-	if (notify->started)
-		pthread_join(notify->thread, NULL);
+		kev_notify_end(notify, 0);
 	kev_senders_destroy(notify->senders);
 	pthread_mutex_destroy(&notify->lock);
 	free(notify);

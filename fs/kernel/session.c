@@ -369,7 +369,7 @@ void kev_session_destroy(struct kev_session *session)
 	quiet = !session->notify || kev_notify_stop(session->notify, STOP_MS);
 	if (!quiet) {
 		unmount(session);
-		quiet = kev_notify_stop(session->notify, STOP_MS);
+		quiet = kev_notify_end(session->notify, STOP_MS);
 	}
 	if (!quiet) {
 		abandon(session);

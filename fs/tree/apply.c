@@ -385,11 +385,18 @@ static int visit_permitted(void *context, struct kev_str namespace_)
 	return r;
 }
 
+static bool is_given_up(const struct run *run)
+{
+	return atomic_load(&run->tree->given_up);
+}
+
 static int visit_event(void *context, struct kev_event *event)
 {
 	struct run *run = context;
 	int r;
 
+	if (is_given_up(run))
+		return -ECANCELED;
 	lock(run);
 	r = kev_edit_put_event(&run->edit, event);
 	unlock(run);
@@ -401,6 +408,8 @@ static int visit_pod(void *context, struct kev_str namespace_, struct kev_str na
 	struct run *run = context;
 	int r;
 
+	if (is_given_up(run))
+		return -ECANCELED;
 	lock(run);
 	r = kev_edit_pod(&run->edit, namespace_, name, created, true);
 	unlock(run);
@@ -412,6 +421,8 @@ static int visit_namespace(void *context, struct kev_str name, int64_t created)
 	struct run *run = context;
 	int r;
 
+	if (is_given_up(run))
+		return -ECANCELED;
 	lock(run);
 	r = kev_edit_namespace(&run->edit, name, created, true);
 	unlock(run);

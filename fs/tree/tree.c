@@ -45,6 +45,11 @@ void kev_tree_destroy(struct kev_tree *tree)
 	free(tree);
 }
 
+void kev_tree_give_up(struct kev_tree *tree)
+{
+	atomic_store(&tree->given_up, true);
+}
+
 void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max)
 {
 	tree->log_max = max;

@@ -48,9 +48,17 @@ void kev_notify_synced(struct kev_notify *notify);
  * Send nothing more and end the threads. Call it while the session's threads still answer: a notification
  * under way may wait for them.
  * @return true if they have ended; false if one is held in the kernel after about timeout_ms (a local reader
- * can bring that about). Such a one uses nothing afterwards but this and the session.
+ * can bring that about), or the tree is being changed still.
  */
 bool kev_notify_stop(struct kev_notify *notify, int timeout_ms);
+
+/**
+ * The same when nobody answers any more, after the unmount: waits for the thread that changes the tree as
+ * long as it takes. That is not long: it gives up, and no reader holds it but in what the unmount ends.
+ * @return false if a thread that sends is held still. Such a one uses nothing afterwards but this and the
+ * session.
+ */
+bool kev_notify_end(struct kev_notify *notify, int timeout_ms);
 
 /** Stop it if it runs; waits for the threads, for as long as they are held. */
 void kev_notify_destroy(struct kev_notify *notify);

@@ -2,6 +2,7 @@
 #define KEVFS_TREE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -137,6 +138,8 @@ struct kev_tree {
 
 	/** The applier's own: one thread calls apply and resync. */
 	struct kev_stale_batch *batch;
+
+	atomic_bool given_up; /**< kev_tree_give_up() */
 
 	/** A leaf: no other lock is taken under it, and nothing waits. Protects everything below. */
 	pthread_mutex_t lock;

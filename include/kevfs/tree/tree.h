@@ -219,6 +219,10 @@ bool kev_tree_publish(struct kev_tree *tree, kev_tree_stale_fn *stale, void *con
  */
 int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
 
+/** The end comes: what takes long by the number of events (resync, follow, refresh) gives up soon, and
+ * returns -ECANCELED. Any thread. */
+void kev_tree_give_up(struct kev_tree *tree);
+
 /**
  * What is due where a journal says "resync": that, and then to log what it could not hold as changes. What
  * comes first of all, with the first sync, is brought into the order of last seen.
