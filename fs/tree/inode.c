@@ -19,6 +19,7 @@ struct table {
 	struct kev_inode **slots;
 	size_t room; /* a power of two */
 	size_t count;
+	uint64_t resizes; /* all of them have moved so often */
 	uint64_t (*hash)(uint64_t salt, const struct kev_inode *inode);
 };
 
@@ -66,6 +67,7 @@ static int resize(struct table *table, uint64_t salt, size_t room)
 		return -ENOMEM;
 	table->slots = slots;
 	table->room = room;
+	table->resizes++;
 	for (size_t i = 0; i < old_room; i++) {
 		if (old[i])
 			insert_slot(table, salt, old[i]);
@@ -236,15 +238,31 @@ void kev_inode_landed(struct kev_inode *inode)
 	inode->in_flight = 0;
 }
 
-const struct kev_inode *kev_inodes_next(const struct kev_inodes *inodes, size_t *position)
+const struct kev_inode *kev_inodes_next(const struct kev_inodes *inodes, struct kev_inodes_walk *walk)
 {
-	while (*position < inodes->by_node.room) {
-		const struct kev_inode *inode = inodes->by_node.slots[(*position)++];
+	const struct table *table = &inodes->by_node;
+
+	if (walk->resizes != table->resizes)
+		*walk = (struct kev_inodes_walk){.resizes = table->resizes};
+	while (walk->position < table->room) {
+		const struct kev_inode *inode = table->slots[walk->position++];
 
 		if (inode)
 			return inode;
 	}
 	return NULL;
+}
+
+/*
+ * A record moves only to close a gap, and never to before its home. So before an empty slot nothing moves
+ * that stands behind it: its home is there, too; and so it stays if that slot is filled.
+ */
+bool kev_inodes_may_pause(const struct kev_inodes *inodes, const struct kev_inodes_walk *walk)
+{
+	const struct table *table = &inodes->by_node;
+
+	return walk->resizes != table->resizes || walk->position >= table->room ||
+	       !table->slots[walk->position];
 }
 
 size_t kev_inodes_count(const struct kev_inodes *inodes)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "kevfs/tree/control.h"
 #include "kevfs/tree/directory.h"
@@ -9,9 +10,12 @@
 #include "kevfs/tree/object.h"
 #include "kevfs/tree/path.h"
 
-/* Names that a directory had, and that the kernel may still know: of so many bytes. It knows a million files
- * at most, and few of them are no more what they were. */
-#define NAMES_MAX (64U << 20)
+/* What the kernel knows is looked at in slices of so many (and a few more, until a walk may pause), so that
+ * readers wait about a millisecond. */
+#define NODES_AT_ONCE 128
+
+/* Names that a directory had, and that the kernel may still know, of such a slice. */
+#define NAMES_MAX (1U << 20)
 
 struct refresh {
 	struct kev_tree *tree;
@@ -106,28 +110,30 @@ static int append_if_gone_locked(struct refresh *refresh, struct kev_str name, s
 	return r == -EACCES ? 0 : r;
 }
 
-/* What is in the directory no more, and the kernel knows: a name that is looked up there would still find it.
- * All at once, since the table moves. */
-static int collect_gone_locked(struct refresh *refresh, struct kev_buf *names)
+/* @return 1 if there are more, 0, or -ENOMEM */
+static int collect_gone_locked(struct refresh *refresh, struct kev_inodes_walk *walk, struct kev_buf *names)
 {
-	const struct kev_inode *inode;
-	size_t position = 0;
+	const struct kev_inodes *inodes = refresh->tree->inodes;
+	size_t looked = 0;
 	int r = 0;
 
-	while (!r && (inode = kev_inodes_next(refresh->tree->inodes, &position))) {
+	while (!r && (looked < NODES_AT_ONCE || !kev_inodes_may_pause(inodes, walk))) {
+		const struct kev_inode *inode = kev_inodes_next(inodes, walk);
 		struct kev_str name;
 
+		if (!inode)
+			return 0;
+		looked++;
 		r = name_of_locked(refresh, kev_inode_place(inode), &name);
 		if (!r && name.len)
 			r = append_if_gone_locked(refresh, name, names);
 	}
-	return r;
+	return r ? r : 1;
 }
 
-static int tell_fixed(struct refresh *refresh, uint64_t node, struct kev_buf *names)
+static void tell_fixed(struct refresh *refresh, uint64_t node)
 {
 	struct kev_tree *tree = refresh->tree;
-	int r = 0;
 
 	pthread_mutex_lock(&tree->lock);
 	if (find_locked(refresh, node)) {
@@ -135,10 +141,57 @@ static int tell_fixed(struct refresh *refresh, uint64_t node, struct kev_buf *na
 
 		for (size_t i = 0; i < role->fixed_count; i++)
 			stale_name_locked(refresh, kev_str_c(role->fixed[i].name));
-		r = collect_gone_locked(refresh, names);
 	}
 	pthread_mutex_unlock(&tree->lock);
 	tell(refresh);
+}
+
+static void tell_names(struct refresh *refresh, uint64_t node, const struct kev_buf *names)
+{
+	for (size_t at = 0; at < names->len;) {
+		pthread_mutex_lock(&refresh->tree->lock);
+		if (!find_locked(refresh, node))
+			at = names->len;
+		while (at < names->len && !kev_stale_batch_full(refresh->tree->batch)) {
+			struct kev_str name = kev_str_c(names->data + at);
+
+			stale_name_locked(refresh, name);
+			at += name.len + 1;
+		}
+		pthread_mutex_unlock(&refresh->tree->lock);
+		tell(refresh);
+	}
+}
+
+/* Whoever waits for the lock has to be woken first: until it runs, this thread would have it again. */
+static void give_way(void)
+{
+	const struct timespec moment = {0, 1};
+
+	nanosleep(&moment, NULL);
+}
+
+/* What is in the directory no more, and the kernel knows: a name that is looked up there would still find it.
+ * What is in it does not change meanwhile, for this thread changes it; what the kernel learns is no more old.
+ */
+static int tell_gone(struct refresh *refresh, uint64_t node)
+{
+	struct kev_inodes_walk walk = {0};
+	KEV_CLEANUP(buf_fini) struct kev_buf names;
+	int r;
+
+	kev_buf_init(&names, NAMES_MAX);
+	do {
+		kev_buf_clear(&names);
+		pthread_mutex_lock(&refresh->tree->lock);
+		r = find_locked(refresh, node) ? collect_gone_locked(refresh, &walk, &names) : 0;
+		pthread_mutex_unlock(&refresh->tree->lock);
+		give_way();
+		if (r >= 0)
+			tell_names(refresh, node, &names);
+		if (r == 1 && atomic_load(&refresh->tree->given_up))
+			r = -ECANCELED;
+	} while (r == 1);
 	return r;
 }
 
@@ -173,44 +226,32 @@ static int tell_members(struct refresh *refresh, uint64_t node)
 		r = find_locked(refresh, node) ? tell_members_locked(refresh, &cookie) : 0;
 		pthread_mutex_unlock(&refresh->tree->lock);
 		tell(refresh);
+		if (r == 1 && atomic_load(&refresh->tree->given_up))
+			r = -ECANCELED;
 	} while (r == 1);
 	return r;
 }
 
-/* The names, and last of all the listing. */
-static void tell_names(struct refresh *refresh, uint64_t node, const struct kev_buf *names)
+static void tell_listing(struct refresh *refresh, uint64_t node)
 {
-	bool last = false;
-
-	for (size_t at = 0; !last;) {
-		pthread_mutex_lock(&refresh->tree->lock);
-		last = !find_locked(refresh, node);
-		while (!last && at < names->len && !kev_stale_batch_full(refresh->tree->batch)) {
-			struct kev_str name = kev_str_c(names->data + at);
-
-			stale_name_locked(refresh, name);
-			at += name.len + 1;
-		}
-		if (!last && at == names->len) {
-			kev_stale_listing(refresh->tree->batch, refresh->tree->inodes, refresh->place);
-			last = true;
-		}
-		pthread_mutex_unlock(&refresh->tree->lock);
-		tell(refresh);
-	}
+	pthread_mutex_lock(&refresh->tree->lock);
+	if (find_locked(refresh, node))
+		kev_stale_listing(refresh->tree->batch, refresh->tree->inodes, refresh->place);
+	pthread_mutex_unlock(&refresh->tree->lock);
+	tell(refresh);
 }
 
 int kev_tree_refresh(struct kev_tree *tree, uint64_t node, kev_tree_stale_fn *stale, void *context)
 {
 	struct refresh refresh = {.tree = tree, .stale = stale, .context = context};
-	KEV_CLEANUP(buf_fini) struct kev_buf names;
 	int r;
 
-	kev_buf_init(&names, NAMES_MAX);
-	r = tell_fixed(&refresh, node, &names);
+	tell_fixed(&refresh, node);
+	r = tell_gone(&refresh, node);
 	if (!r)
 		r = tell_members(&refresh, node);
+	/* Last of all. */
 	if (!r)
-		tell_names(&refresh, node, &names);
+		tell_listing(&refresh, node);
 	return r;
 }

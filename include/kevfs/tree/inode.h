@@ -81,9 +81,21 @@ struct kev_place kev_inode_place(const struct kev_inode *inode);
 bool kev_inode_in_flight(const struct kev_inode *inode);
 void kev_inode_landed(struct kev_inode *inode);
 
-/** Go through all of them, in no order, while nothing changes. @param position  0 at first. @return NULL at
- * the end */
-const struct kev_inode *kev_inodes_next(const struct kev_inodes *inodes, size_t *position);
+/** How far a walk through all of them is. All zero: at its beginning. */
+struct kev_inodes_walk {
+	size_t position;
+	uint64_t resizes;
+};
+
+/**
+ * Go through all of them, in no order. Nothing may change between two calls unless kev_inodes_may_pause()
+ * says so; then what is known from the first call to the last is given all the same, perhaps more than once.
+ * @return NULL at the end
+ */
+const struct kev_inode *kev_inodes_next(const struct kev_inodes *inodes, struct kev_inodes_walk *walk);
+
+/** May things change before the next call? It is so every few of them. */
+bool kev_inodes_may_pause(const struct kev_inodes *inodes, const struct kev_inodes_walk *walk);
 
 /** How many are known, the root among them. */
 size_t kev_inodes_count(const struct kev_inodes *inodes);

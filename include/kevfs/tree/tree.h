@@ -194,7 +194,7 @@ int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size
 /**
  * The kernel was not told all that went stale in a directory: name everything in it, also what is in it no
  * more and the kernel knows. By the same thread. Nothing where the node is none that the kernel knows.
- * @return 0, or -ENOMEM: not all was named
+ * @return 0, or -ENOMEM or -ECANCELED: not all was named
  */
 int kev_tree_refresh(
 	struct kev_tree *tree, uint64_t node, kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;

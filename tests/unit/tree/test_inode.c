@@ -151,6 +151,94 @@ static void test_take_many(void **state)
 	free(nodes);
 }
 
+enum { MANY = 12000 };
+
+/* Things that come and go. */
+struct crowd {
+	struct kev_inodes *inodes;
+	struct thing things[MANY];
+	uint64_t nodes[MANY]; /* 0: not known */
+	bool stays[MANY];     /* was known when the walk began, and is still */
+	bool met[MANY];       /* by the walk */
+	uint64_t random;
+};
+
+static uint64_t next_random(struct crowd *crowd)
+{
+	crowd->random ^= crowd->random << 13;
+	crowd->random ^= crowd->random >> 7;
+	crowd->random ^= crowd->random << 17;
+	return crowd->random;
+}
+
+static void toggle(struct crowd *crowd, size_t at)
+{
+	if (!crowd->nodes[at]) {
+		crowd->nodes[at] = take(crowd->inodes, &role_b, &crowd->things[at]);
+		return;
+	}
+	kev_inodes_forget(crowd->inodes, crowd->nodes[at], 1);
+	crowd->nodes[at] = 0;
+	crowd->stays[at] = false;
+}
+
+/* Few: nearly all that is known stays. @param all  but for a hundred: the table gets another size */
+static void change(struct crowd *crowd, bool all)
+{
+	for (size_t i = 0; i < 20; i++)
+		toggle(crowd, next_random(crowd) % MANY);
+	for (size_t at = 100; at < MANY && all; at++)
+		toggle(crowd, at);
+}
+
+/* Whatever comes and goes in the pauses of a walk, what stays is met. */
+static void walk_once(struct crowd *crowd, unsigned *pauses)
+{
+	struct kev_inodes_walk walk = {0};
+	const struct kev_inode *inode;
+
+	for (size_t at = 0; at < MANY; at++) {
+		crowd->stays[at] = crowd->nodes[at];
+		crowd->met[at] = false;
+	}
+	while ((inode = kev_inodes_next(crowd->inodes, &walk))) {
+		const struct thing *thing = kev_inode_place(inode).item;
+
+		if (thing != &root)
+			crowd->met[thing - crowd->things] = true;
+		if (!kev_inodes_may_pause(crowd->inodes, &walk))
+			continue;
+		++*pauses;
+		if (next_random(crowd) % 40 == 0)
+			change(crowd, next_random(crowd) % 50 == 0);
+	}
+	for (size_t at = 0; at < MANY; at++)
+		assert_true(crowd->met[at] || !crowd->stays[at]);
+}
+
+static void test_walk_while_others_come_and_go(void **state)
+{
+	enum { WALKS = 100 };
+	struct crowd *crowd = calloc(1, sizeof(*crowd));
+	unsigned pauses = 0;
+
+	(void)state;
+	assert_non_null(crowd);
+	crowd->random = 1;
+	crowd->inodes = make();
+	for (int i = 0; i < WALKS; i++) {
+		walk_once(crowd, &pauses);
+		/* All, or a few. */
+		for (size_t at = 0; at < MANY && i % 10 == 0; at++) {
+			if (!crowd->nodes[at] == (i % 20 == 0 || at < 500))
+				toggle(crowd, at);
+		}
+	}
+	assert_true(pauses > WALKS * 1000);
+	kev_inodes_destroy(crowd->inodes);
+	free(crowd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_forget_counts),
 		cmocka_unit_test(test_forget_too_many),
 		cmocka_unit_test(test_take_many),
+		cmocka_unit_test(test_walk_while_others_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,9 +196,11 @@ static void notify(void *context, const struct kev_stale *stale)
 
 static void hold(struct model *model)
 {
-	size_t position = below(model, 64);
-	const struct kev_inode *inode = kev_inodes_next(model->world->tree->inodes, &position);
+	struct kev_inodes_walk walk = {0};
+	const struct kev_inode *inode = kev_inodes_next(model->world->tree->inodes, &walk);
 
+	for (uint64_t i = below(model, 64); i > 0 && inode; i--)
+		inode = kev_inodes_next(model->world->tree->inodes, &walk);
 	if (!model->held && inode && kev_inode_place(inode).role->type == KEV_NODE_DIR)
 		model->held = kev_inode_node(inode);
 }

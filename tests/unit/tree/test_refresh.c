@@ -1,10 +1,23 @@
 #include "world.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "kevfs/base/defs.h"
 #include "kevfs/tree/internal.h"
+
+/* How often a lock was given back. */
+static unsigned unlocked;
+
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex); // NOLINT(bugprone-reserved-identifier)
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex); // NOLINT(bugprone-reserved-identifier)
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	unlocked++;
+	return __real_pthread_mutex_unlock(mutex);
+}
 
 /* What was said of one node. */
 struct told {
@@ -177,6 +190,111 @@ static void test_many(void **state)
 		world_forget(world, known[i].node);
 }
 
+enum { KNOWN = 4000 };
+
+/* The kernel knows many files of a directory, and none of them is there any more. */
+struct known {
+	struct world *world;
+	struct kev_entry directory;
+	uint64_t nodes[KNOWN];
+	bool forget; /* every other one, meanwhile */
+	size_t at;
+	struct told told;
+};
+
+static void know_many(struct world *world, struct known *known)
+{
+	char name[64];
+
+	*known = (struct known){.world = world};
+	for (int i = 0; i < KNOWN; i++) {
+		snprintf(name, sizeof(name), "old-%d", i);
+		world_live(world, "shop", "web", name);
+	}
+	world_carry(world, NULL, NULL);
+	known->directory = world_find(world, "/shop/pods/web/events");
+	for (int i = 0; i < KNOWN; i++) {
+		snprintf(name, sizeof(name), "/shop/pods/web/events/old-%d", i);
+		known->nodes[i] = world_find(world, name).node;
+		kev_store_delete(
+			world->store, KEV_STR("shop"), kev_str_c(name + strlen("/shop/pods/web/events/")));
+	}
+	world_carry(world, NULL, NULL);
+}
+
+static void forget_known(struct known *known)
+{
+	for (size_t i = 0; i < KNOWN; i++)
+		world_forget(known->world, known->nodes[i]);
+	world_forget(known->world, known->directory.node);
+	kev_buf_fini(&known->told.names);
+}
+
+/* Others go on: every other file is forgotten, and something else is looked up. */
+static void tell_and_forget(void *context, const struct kev_stale *stale)
+{
+	struct known *known = context;
+
+	tell(&known->told, stale);
+	for (int i = 0; i < 20 && known->forget && known->at < KNOWN; i++, known->at += 2) {
+		world_forget(known->world, known->nodes[known->at]);
+		known->nodes[known->at] = 0;
+	}
+	world_forget(known->world, world_find(known->world, "/.kevfs/namespaces").node);
+}
+
+/* Whoever wants an answer has it in between; what is known all the time is named. */
+static void test_the_lock_is_let_go(void **state)
+{
+	struct known *known = malloc(sizeof(*known));
+	char name[64];
+
+	assert_non_null(known);
+	know_many(*state, known);
+	world_live(known->world, "other", "web", "a");
+	world_carry(known->world, NULL, NULL);
+	known->forget = true;
+	told_init(&known->told, known->directory.node);
+	unlocked = 0;
+	assert_int_equal(
+		kev_tree_refresh(known->world->tree, known->directory.node, tell_and_forget, known), 0);
+	assert_non_null(kev_buf_cstr(&known->told.names));
+	for (int i = 1; i < KNOWN; i += 2) {
+		snprintf(name, sizeof(name), "old-%d", i);
+		assert_true(count_told(&known->told, name) >= 1);
+	}
+	forget_known(known);
+	/* The same where nothing is told: what the kernel knows is all elsewhere. */
+	know_many(*state, known);
+	known->told = (struct told){0};
+	unlocked = 0;
+	refresh(known->world, &known->told, world_find(known->world, "/other/pods/web/events").node);
+	assert_true(unlocked > KNOWN / 256);
+	assert_int_equal(known->told.listings, 1);
+	world_forget(known->world, known->told.node);
+	forget_known(known);
+	free(known);
+}
+
+static void test_the_end(void **state)
+{
+	struct known *known = malloc(sizeof(*known));
+
+	assert_non_null(known);
+	know_many(*state, known);
+	told_init(&known->told, known->directory.node);
+	kev_tree_give_up(known->world->tree);
+	assert_int_equal(
+		kev_tree_refresh(known->world->tree, known->directory.node, tell, &known->told), -ECANCELED);
+	assert_int_equal(known->told.listings, 0);
+	assert_int_equal(kev_tree_resync(known->world->tree, tell, &known->told), 0);
+	world_live(known->world, "other", "web", "a");
+	assert_int_equal(kev_tree_resync(known->world->tree, tell, &known->told), -ECANCELED);
+	assert_false(world_has(known->world, "/other"));
+	forget_known(known);
+	free(known);
+}
+
 static void test_nobody(void **state)
 {
 	struct world *world = *state;
@@ -234,6 +352,8 @@ int main(void)
 		TEST(test_events),
 		TEST(test_directories),
 		TEST(test_many),
+		TEST(test_the_lock_is_let_go),
+		TEST(test_the_end),
 		TEST(test_nobody),
 		TEST(test_path),
 	};
