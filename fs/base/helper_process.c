@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kevfs/base/program.h"
+
 /* The descriptors that it keeps. */
 enum { RUNS = 3, UNMOUNTS, FIRST_FREE };
 
@@ -76,10 +78,8 @@ static int execute(const struct kev_helper_config *config)
 
 static int unmount(const struct kev_helper_config *config)
 {
-	static const char *const programs[] = {"/usr/bin/fusermount3", "/bin/fusermount3",
-		"/usr/local/bin/fusermount3", "/usr/sbin/fusermount3", "/sbin/fusermount3"};
 	char name[] = "fusermount3", u[] = "-u", z[] = "-z", end[] = "--";
-	char *environment[] = {NULL}, mountpoint[PATH_MAX];
+	char *environment[] = {NULL}, mountpoint[PATH_MAX], program[PATH_MAX];
 	char *argv[] = {name, u, z, end, mountpoint, NULL};
 
 	if (umount2(config->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
@@ -88,8 +88,8 @@ static int unmount(const struct kev_helper_config *config)
 		return errno;
 	if (snprintf(mountpoint, sizeof(mountpoint), "%s", config->mountpoint) >= PATH_MAX)
 		return ENAMETOOLONG;
-	for (size_t i = 0; i < KEV_ARRAY_LEN(programs); i++)
-		execve(programs[i], argv, environment);
+	if (kev_program_find_fusermount(program) == 0)
+		execve(program, argv, environment);
 	return EPERM;
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <mntent.h>
 #include <spawn.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "kevfs/base/log.h"
+#include "kevfs/base/program.h"
 
 #define DEAD "%s holds a dead mount; take it away with: umount -l %s"
 
@@ -84,18 +86,22 @@ static bool is_mounted(const char *mountpoint)
 	return is_kevfs(mountpoint) && statfs(mountpoint, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
 }
 
-/* As an ordinary user: fusermount3 knows who may. Its PATH is the user's own. */
+/* As an ordinary user: fusermount3 knows who may. */
 static int run_fusermount(const char *mountpoint)
 {
-	char program[] = "fusermount3", unmount[] = "-u", quiet[] = "-q", lazy[] = "-z", end[] = "--";
-	char *path = strdup(mountpoint);
-	char *arguments[] = {program, unmount, quiet, lazy, end, path, NULL};
+	char name[] = "fusermount3", unmount[] = "-u", quiet[] = "-q", lazy[] = "-z", end[] = "--";
+	char program[PATH_MAX], *path;
+	char *arguments[] = {name, unmount, quiet, lazy, end, NULL, NULL};
 	pid_t child;
-	int r, status = 0;
+	int r = kev_program_find_fusermount(program), status = 0;
 
+	if (r)
+		return r;
+	path = strdup(mountpoint);
 	if (!path)
 		return -ENOMEM;
-	r = posix_spawnp(&child, program, NULL, NULL, arguments, environ);
+	arguments[5] = path;
+	r = posix_spawn(&child, program, NULL, NULL, arguments, environ);
 	free(path);
 	if (r)
 		return -r;

@@ -1,6 +1,7 @@
 """mount(8), fstab, ordinary users, permissions, the service account of a pod."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -238,6 +239,32 @@ def test_ordinary_user_and_signals(fake, mount, for_nobody):
     m = mount(kubeconfig=for_nobody, user=NOBODY)
     os.kill(m.pid(), 15)
     assert m.wait_end(5) == 0 and not is_mounted(m.dir)
+
+
+@needs_root
+def test_fusermount3_by_path(session, fake, mount, scratch, for_nobody):
+    """Where no distribution has it, but PATH does. It unmounts at the end, and takes away what a crash left."""
+    fake.create("default", event("one"))
+    place = scratch / "place"
+    place.mkdir()
+    shutil.copy("/usr/bin/fusermount3", place)
+    (place / "fusermount3").chmod(0o4755)
+    (scratch / "nothing").write_bytes(b"")
+    path = {"PATH": f".::{place}:{os.environ['PATH']}"}
+    run("mount", "--bind", scratch / "nothing", "/usr/bin/fusermount3")  # in this mount namespace
+    try:
+        point = session.new_directory("mnt")
+        os.chown(point, NOBODY, NOBODY)
+        m = mount(kubeconfig=for_nobody, user=NOBODY, environment=path, directory=point)
+        os.kill(m.process.pid, 9)
+        m.process.wait(10)
+        m.refused = True
+        n = mount(kubeconfig=for_nobody, user=NOBODY, environment=path, directory=point, background=True)
+        os.kill(n.pid(), 15)
+        assert n.wait_end(10) == 0 and not is_mounted(point)
+        assert "held a dead mount of ours" in n.said() and "cannot be unmounted" not in n.said()
+    finally:
+        run("umount", "/usr/bin/fusermount3")
 
 
 @needs_root
