@@ -112,21 +112,66 @@ static int run_fusermount(const char *mountpoint)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
-static int detach(const char *mountpoint)
+/* Does nobody serve what is there? A stat(2) may be answered all the same, from what the kernel has kept. */
+static bool is_dead(const char *mountpoint)
 {
-	if (geteuid() != 0)
-		return run_fusermount(mountpoint);
-	return umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 ? 0 : -errno;
+	struct statfs fs;
+
+	return statfs(mountpoint, &fs) < 0 && errno == ENOTCONN;
+}
+
+static dev_t device_at(int directory, const char *path, int flags)
+{
+	struct statx st;
+
+	if (statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | flags, 0, &st) < 0)
+		return 0;
+	return makedev(st.stx_dev_major, st.stx_dev_minor);
+}
+
+/* The mount that the descriptor is of, and no other: meanwhile another start may have taken it away, and have
+ * mounted its own. fusermount3 knows only the path, so there it may come in between still, if it is as fast.
+ * @return 1, 0 where it is gone already, or -errno */
+static int detach(int mount, const char *mountpoint)
+{
+	char path[64];
+	int r;
+
+	if (device_at(mount, "", AT_EMPTY_PATH) != kev_mountpoint_device(mountpoint))
+		return 0;
+	if (geteuid() != 0) {
+		r = run_fusermount(mountpoint);
+		return r ? r : 1;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", mount);
+	if (umount2(path, MNT_DETACH) == 0)
+		return 1;
+	/* It is mounted nowhere. */
+	return errno == EINVAL ? 0 : -errno;
 }
 
 /* A mount is there whose process has ended. Only one of ours is ours to take away. */
 static int take_dead_away(const char *mountpoint)
 {
-	int r = is_kevfs(mountpoint) ? detach(mountpoint) : -ENOTCONN;
+	int mount = open(mountpoint, O_PATH | O_CLOEXEC), r = -ENOTCONN;
+	struct statfs fs;
 
-	if (!r)
+	if (mount < 0)
+		return -errno;
+	if (fstatfs(mount, &fs) == 0)
+		r = 0;
+	else if (is_kevfs(mountpoint))
+		r = detach(mount, mountpoint);
+	close(mount);
+	if (r > 0)
 		kev_log_warning("%s held a dead mount of ours, which is taken away", mountpoint);
-	return r;
+	return r < 0 ? r : 0;
+}
+
+static int refuse_dead(const char *mountpoint, struct kev_error *error)
+{
+	kev_error_set(error, DEAD, mountpoint, mountpoint);
+	return -ENOTCONN;
 }
 
 int kev_mountpoint_check(const char *mountpoint, struct kev_error *error)
@@ -136,14 +181,12 @@ int kev_mountpoint_check(const char *mountpoint, struct kev_error *error)
 
 	if (kev_mountpoint_is_handed(mountpoint))
 		return 0;
+	if (is_dead(mountpoint))
+		return is_kevfs(mountpoint) ? 0 /* kev_mountpoint_prepare() */
+					    : refuse_dead(mountpoint, error);
 	if (stat(mountpoint, &st) < 0) {
 		r = -errno;
-		if (r == -ENOTCONN && is_kevfs(mountpoint))
-			return 0; /* kev_mountpoint_prepare() */
-		if (r == -ENOTCONN)
-			kev_error_set(error, DEAD, mountpoint, mountpoint);
-		else
-			kev_error_set(error, "mountpoint %s: %s", mountpoint, strerror(-r));
+		kev_error_set(error, "mountpoint %s: %s", mountpoint, strerror(-r));
 		return r;
 	}
 	if (!S_ISDIR(st.st_mode)) {
@@ -160,26 +203,15 @@ int kev_mountpoint_check(const char *mountpoint, struct kev_error *error)
 
 int kev_mountpoint_prepare(const char *mountpoint, struct kev_error *error)
 {
-	struct stat st;
-	int r;
-
-	for (int i = 0; i < DEAD_MAX && !kev_mountpoint_is_handed(mountpoint); i++) {
-		if (stat(mountpoint, &st) == 0 || errno != ENOTCONN)
-			break;
-		r = take_dead_away(mountpoint);
-		if (r) {
-			kev_error_set(error, DEAD, mountpoint, mountpoint);
-			return r;
-		}
+	for (int i = 0; i < DEAD_MAX && !kev_mountpoint_is_handed(mountpoint) && is_dead(mountpoint); i++) {
+		/* Another start may have been faster. */
+		if (take_dead_away(mountpoint) && is_dead(mountpoint))
+			return refuse_dead(mountpoint, error);
 	}
 	return kev_mountpoint_check(mountpoint, error);
 }
 
 dev_t kev_mountpoint_device(const char *mountpoint)
 {
-	struct statx st;
-
-	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &st) < 0)
-		return 0;
-	return makedev(st.stx_dev_major, st.stx_dev_minor);
+	return device_at(AT_FDCWD, mountpoint, 0);
 }

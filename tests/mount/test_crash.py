@@ -17,8 +17,9 @@ needs_root = pytest.mark.needs_root
 
 
 def is_dead(point):
+    """A stat may be answered from what the kernel has kept."""
     try:
-        os.stat(point)
+        os.statvfs(point)
     except OSError as e:
         return e.errno == errno.ENOTCONN
     return False
@@ -60,8 +61,10 @@ def user_allow_other(scratch):
 
 
 def crash(mount, point, *arguments, **keywords):
-    """Mounts there, and kills the process; the mount is dead then."""
+    """Mounts there, and kills the process; the mount is dead then. Somebody has looked at it, so that the kernel has its attributes."""
     m = mount(*arguments, directory=point, **keywords)
+    os.stat(point)
+    os.listdir(point)
     kill(m)
     assert wait_for(lambda: is_dead(point))
     # What the fixture looks at in the end is the directory: it is mounted anew by then, or not any more.
