@@ -9,7 +9,7 @@ import pytest
 from events import event
 from mounts import as_user, is_mounted
 from servers import run, wait_for
-from watchdog import daemons
+from watchdog import arguments, daemons
 
 NOBODY = 65534
 
@@ -28,7 +28,7 @@ class System:
     def close(self):
         while is_mounted(self.dir):
             run("umount", self.dir)
-        assert wait_for(lambda: not any(self.dir.encode() in open(f"/proc/{p}/cmdline", "rb").read() for p in daemons(self.session.directory)))
+        assert wait_for(lambda: not any(self.dir.encode() in arguments(p) for p in daemons(self.session.directory)))
         assert self.session.take_reports() == ""
 
 
@@ -104,7 +104,7 @@ def test_mount_8_without_an_environment(session, fake):
     run("mount", "-t", "fuse.kevfs", "fake", point, "-o", f"kubeconfig={fake.kubeconfig}", env={})
     assert os.listdir(point / "default/events") == ["one"]
     run("umount", point, env={})
-    assert wait_for(lambda: not any(str(point).encode() in open(f"/proc/{p}/cmdline", "rb").read() for p in daemons(session.directory)))
+    assert wait_for(lambda: not any(str(point).encode() in arguments(p) for p in daemons(session.directory)))
 
 
 @needs_root
@@ -131,7 +131,7 @@ def test_fstab(session, fake, scratch):
     finally:
         while is_mounted(point):
             run("umount", point)
-    assert wait_for(lambda: not any(str(point).encode() in open(f"/proc/{p}/cmdline", "rb").read() for p in daemons(session.directory)))
+    assert wait_for(lambda: not any(str(point).encode() in arguments(p) for p in daemons(session.directory)))
 
 
 @needs_root
@@ -161,7 +161,7 @@ def test_dead_mountpoint(session, fake, mount):
     while is_mounted(m.dir):
         run("umount", "-l", m.dir)
     m.process.returncode = 0
-    wait_for(lambda: not any(m.dir.encode() in open(f"/proc/{p}/cmdline", "rb").read().split(b"\0") for p in daemons(session.directory)))
+    wait_for(lambda: not any(m.dir.encode() in arguments(p) for p in daemons(session.directory)))
 
 
 def test_mounted_already(session, fake, mount):
@@ -183,7 +183,7 @@ def test_closed_descriptors(session, fake, scratch, closed):
     finally:
         p.kill()
         run("umount", point, check=False)
-    assert wait_for(lambda: not any(str(point).encode() in open(f"/proc/{d}/cmdline", "rb").read() for d in daemons(session.directory)))
+    assert wait_for(lambda: not any(str(point).encode() in arguments(d) for d in daemons(session.directory)))
 
 
 def test_parent_that_is_killed(session, fake):
@@ -192,7 +192,7 @@ def test_parent_that_is_killed(session, fake):
     point = session.new_directory("mnt")
 
     def serving():
-        return [d for d in daemons(session.directory) if str(point).encode() in open(f"/proc/{d}/cmdline", "rb").read()]
+        return [d for d in daemons(session.directory) if str(point).encode() in arguments(d)]
     with fake.fault("stall", resource="events") as fault:
         p = subprocess.Popen([session.binary, "-", point], stdin=subprocess.DEVNULL, env={**session.environment, "KUBECONFIG": fake.kubeconfig})
         assert wait_for(lambda: len(serving()) == 2) and wait_for(lambda: fault.acted())
