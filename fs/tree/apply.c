@@ -7,7 +7,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/tree/access.h"
 #include "kevfs/tree/directory.h"
-#include "kevfs/tree/edit.h"
+#include "kevfs/tree/edit_event.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/logs.h"
 #include "kevfs/tree/settle.h"

@@ -5,6 +5,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/tree/control.h"
 #include "kevfs/tree/directory.h"
+#include "kevfs/tree/edit_event.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/log.h"
 #include "kevfs/tree/object.h"

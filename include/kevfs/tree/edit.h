@@ -33,30 +33,8 @@ struct kev_edit {
 void kev_edit_init(struct kev_edit *edit, struct kev_tree *tree, const struct kev_kinds *kinds);
 void kev_edit_fini(struct kev_edit *edit);
 
-/**
- * old became event (NULL: there was none, there is none any more), unless the tree has seen that already: a
- * journal may begin before the snapshot that a resync took. Of two revisions the later ctime is the later.
- * @return 0 or -ENOMEM (nothing is changed)
- */
-int kev_edit_change_event(struct kev_edit *edit, struct kev_event *old /* borrowed */,
-	struct kev_event *event /* borrowed */) KEV_MUST_USE;
-
-/** The store has this revision: put it in the place of whatever there is, and mark it as seen. */
-int kev_edit_put_event(struct kev_edit *edit, struct kev_event *event /* borrowed */) KEV_MUST_USE;
-
 struct kev_object;
 struct kev_namespace;
-
-/** Does the tree hold this revision? @return 0 or -ENOMEM */
-int kev_edit_is_current(struct kev_edit *edit, const struct kev_event *event, bool *current) KEV_MUST_USE;
-
-/** Find what an event stands under, or would. @param object  NULL where there is none, and so namespace_
- * @return 0 or -ENOMEM */
-int kev_edit_find_owner(struct kev_edit *edit, const struct kev_event *event,
-	struct kev_namespace **namespace_, struct kev_object **object) KEV_MUST_USE;
-
-/** Remove an event that the tree holds. */
-int kev_edit_delete_event(struct kev_edit *edit, struct kev_event *event) KEV_MUST_USE;
 
 /** A pod, or a namespace, is there (and seen), or is not. @param created  ns, 0 unknown. @return 0 or -ENOMEM
  */
@@ -64,6 +42,12 @@ int kev_edit_pod(struct kev_edit *edit, struct kev_str namespace_, struct kev_st
 	bool present) KEV_MUST_USE;
 int kev_edit_namespace(
 	struct kev_edit *edit, struct kev_str name, int64_t created, bool present) KEV_MUST_USE;
+
+/** Until the first resync is complete. */
+bool kev_edit_is_first_sync(const struct kev_edit *edit);
+
+/** A time that grows: at least to, and more than it was. */
+void kev_edit_advance(int64_t *time, int64_t to);
 
 /** The membership of a directory changes now: its time. */
 void kev_edit_touch(const struct kev_edit *edit, int64_t *mtime);
@@ -84,6 +68,14 @@ void kev_edit_change_member(
  */
 void kev_edit_change_entry(struct kev_edit *edit, struct kev_place directory, struct kev_listing *listing,
 	struct kev_str file, const struct kev_event *event, bool membership);
+
+/** Find or make the object whose directory's name is in edit->directory. On failure nothing that was made is
+ * left. @return 0 or -ENOMEM */
+int kev_edit_make_object(struct kev_edit *edit, struct kev_namespace *namespace_,
+	struct kev_str resource_name, struct kev_object **out) KEV_MUST_USE;
+
+/** What the object holds has changed: so it, and what it stands in, may begin or cease to be there. */
+void kev_edit_show_object(struct kev_edit *edit, struct kev_object *object);
 
 /** The store has the pod, or the namespace, no more. */
 void kev_edit_end_pod(struct kev_edit *edit, struct kev_object *object);
