@@ -460,6 +460,15 @@ static void on_moved(struct kev_reflector *r, int64_t now, struct kev_reflector_
 		r->plan = LIST_ANEW;
 }
 
+/* Another history, which is not so far yet; or nothing but a server that is slow, and that lists would keep
+ * so. */
+static void on_silent(
+	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
+{
+	if (r->state == WATCHING)
+		relist(r, input, true, action);
+}
+
 static void on_timer(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
 {
 	if (r->state != WAITING)
@@ -494,7 +503,8 @@ static void leave_stream(
 static bool ends_request(enum kev_reflector_event event)
 {
 	return event == KEV_REFLECTOR_EOF || event == KEV_REFLECTOR_STATUS || event == KEV_REFLECTOR_BROKEN ||
-	       event == KEV_REFLECTOR_GARBAGE || event == KEV_REFLECTOR_MOVED || event == KEV_REFLECTOR_LOST;
+	       event == KEV_REFLECTOR_GARBAGE || event == KEV_REFLECTOR_MOVED ||
+	       event == KEV_REFLECTOR_SILENT || event == KEV_REFLECTOR_LOST;
 }
 
 void kev_reflector_step(
@@ -533,6 +543,9 @@ void kev_reflector_step(
 		return;
 	case KEV_REFLECTOR_MOVED:
 		on_moved(r, input->now, action);
+		return;
+	case KEV_REFLECTOR_SILENT:
+		on_silent(r, input, action);
 		return;
 	case KEV_REFLECTOR_LOST:
 		on_lost(r, input, action);

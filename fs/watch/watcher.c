@@ -9,6 +9,7 @@
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/status.h"
 #include "kevfs/event/items.h"
+#include "kevfs/event/revision.h"
 #include "kevfs/watch/ingest.h"
 #include "kevfs/watch/lines.h"
 #include "kevfs/watch/reflector.h"
@@ -22,7 +23,7 @@
 
 /* How long a watch may take to bring once more what the one before it has brought last. Nothing but that
  * keeps it waiting: it is the server's first line. */
-#define AGAIN_TIMEOUT (5 * KEV_NS_PER_SEC)
+#define AGAIN_TIMEOUT 5
 
 /* Seconds without a byte that a list is given once there is something to show. */
 #define LIST_PATIENCE 60
@@ -78,17 +79,18 @@ struct kev_watcher {
 	bool stopped;                       /* we have ended it, for the reason in verdict */
 	struct kev_reflector_input verdict;
 
-	int64_t deadline; /* of the wait, of a watch's head or its silence; INT64_MAX none */
-	uint64_t newest;  /* connection that is known to lead to the history that we have */
-	bool moved;       /* that of the watch before was newer */
-	bool listed;      /* the watch that begins next follows a list */
-	bool comparing;   /* a list that begins now is to show whether something was missed */
-	uint32_t begun;   /* the relist under way */
-	bool settled;     /* the first list was complete, or forbidden */
-	bool complete;    /* a list was, and it was not forbidden since */
-	bool quiet;       /* until the first sync is over, its result is what is said */
-	bool denied;      /* the server forbids it, and it is done without */
-	bool troubled;    /* the log says that it does not work */
+	int64_t deadline;    /* of the wait, of a watch's head or its silence; INT64_MAX none */
+	uint64_t newest;     /* connection that is known to lead to the history that we have */
+	bool moved;          /* that of the watch before was newer */
+	bool listed;         /* the watch that begins next follows a list */
+	bool comparing;      /* a list that begins now is to show whether something was missed */
+	struct kev_buf seen; /* the resourceVersion that the next list must not be behind; empty: any */
+	uint32_t begun;      /* the relist under way */
+	bool settled;        /* the first list was complete, or forbidden */
+	bool complete;       /* a list was, and it was not forbidden since */
+	bool quiet;          /* until the first sync is over, its result is what is said */
+	bool denied;         /* the server forbids it, and it is done without */
+	bool troubled;       /* the log says that it does not work */
 	struct kev_error why;
 	struct kev_watcher_progress progress;
 	uint64_t received, most; /* bytes of this list; of the longest so far */
@@ -126,6 +128,7 @@ struct kev_watcher *kev_watcher_create(const struct kev_watcher_config *config)
 	w->deadline = INT64_MAX;
 	kev_buf_init(&w->label, PATH_MAX_BYTES);
 	kev_buf_init(&w->refusal, REFUSAL_MAX);
+	kev_buf_init(&w->seen, KEV_REFLECTOR_RV_MAX);
 	kev_buf_append_c(&w->label, resources[config->kind].name);
 	if (config->namespace_)
 		kev_buf_printf(&w->label, " of namespace %s", config->namespace_);
@@ -169,6 +172,7 @@ void kev_watcher_destroy(struct kev_watcher *w)
 	kev_lines_destroy(w->lines);
 	kev_reflector_destroy(w->reflector);
 	kev_ingest_destroy(w->ingest);
+	kev_buf_fini(&w->seen);
 	kev_buf_fini(&w->label);
 	free(w);
 }
@@ -241,7 +245,7 @@ static int start_following(struct kev_watcher *w, uint64_t connection)
 
 	w->listed = false;
 	if (w->place == KEV_INGEST_AGAIN) {
-		w->deadline = now(w) + AGAIN_TIMEOUT;
+		w->deadline = now(w) + AGAIN_TIMEOUT * KEV_NS_PER_SEC;
 		return 0;
 	}
 	if (moved)
@@ -656,6 +660,14 @@ static void tell_failed(struct kev_watcher *w, const struct kev_reflector_input 
 		w->config.health, w->health, input->event == KEV_REFLECTOR_LOST ? &no_memory : &w->why);
 }
 
+static const char *why_listed(enum kev_reflector_event event)
+{
+	if (event == KEV_REFLECTOR_MOVED)
+		return "the server may be another one";
+	return event == KEV_REFLECTOR_SILENT ? "what came last does not come again"
+					     : "the watch has ended too early";
+}
+
 /* The log tells once that something does not work, and once that it works again; what lies in between, only
  * who asks for it. */
 static void log_failure(struct kev_watcher *w, const struct kev_reflector_input *input,
@@ -676,9 +688,7 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 			(double)action->wait / KEV_NS_PER_SEC);
 		w->troubled = w->troubled || (!w->quiet && !w->denied);
 	} else if (action->next == KEV_REFLECTOR_LIST && w->watching && input->event != KEV_REFLECTOR_TIMER) {
-		kev_log_info("%s: %s; listing anew", label(w),
-			input->event == KEV_REFLECTOR_MOVED ? "the server may be another one"
-							    : "the watch has ended too early");
+		kev_log_info("%s: %s; listing anew", label(w), why_listed(input->event));
 	}
 }
 
@@ -734,7 +744,16 @@ static bool only_compares(const struct kev_watcher *w, const struct kev_reflecto
 	bool compacted = input->event == KEV_REFLECTOR_STATUS && input->status == 410 && w->watching &&
 			 w->place == KEV_INGEST_AGAIN;
 
-	return w->settled && (input->event == KEV_REFLECTOR_MOVED || compacted);
+	return w->settled &&
+	       (input->event == KEV_REFLECTOR_MOVED || input->event == KEV_REFLECTOR_SILENT || compacted);
+}
+
+/* What was last seen did not come again. Only a server with another history is behind that. */
+static void hold_against_seen(struct kev_watcher *w)
+{
+	if (kev_revision_goes_back(kev_buf_str(&w->seen), kev_reflector_resource_version(w->reflector)))
+		tell_moved(w);
+	kev_buf_clear(&w->seen);
 }
 
 static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
@@ -745,6 +764,7 @@ static void act(struct kev_watcher *w, const struct kev_reflector_input *input,
 	w->deadline = INT64_MAX;
 	w->comparing = only_compares(w, input);
 	if (action->end) {
+		hold_against_seen(w);
 		w->newest = kev_http_newest(w->config.http);
 		w->listed = !w->streaming;
 	}
@@ -815,6 +835,18 @@ static void check_quiet(struct kev_watcher *w, int64_t at)
 	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_EOF});
 }
 
+/* A server that is busy is as silent as one with another history: the list tells which. */
+static void on_silence(struct kev_watcher *w)
+{
+	kev_buf_clear(&w->seen);
+	/* Without memory nobody else is told. */
+	(void)kev_buf_append_str(&w->seen, kev_reflector_resource_version(w->reflector));
+	kev_error_set(&w->why, "%s: watching %s: what came last has not come again in %d s", w->config.server,
+		label(w), AGAIN_TIMEOUT);
+	end_request(w);
+	step(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_SILENT});
+}
+
 void kev_watcher_tick(struct kev_watcher *w, int64_t at)
 {
 	/* It is not the server who lets us wait. */
@@ -832,8 +864,7 @@ void kev_watcher_tick(struct kev_watcher *w, int64_t at)
 		return;
 	}
 	if (w->place == KEV_INGEST_AGAIN && w->watching && w->status == 200) {
-		tell_moved(w);
-		kev_watcher_move(w);
+		on_silence(w);
 		return;
 	}
 	kev_http_give_up(w->config.http, w->transfer);

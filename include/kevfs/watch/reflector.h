@@ -70,6 +70,7 @@ enum kev_reflector_event {
 	KEV_REFLECTOR_BROKEN, /**< no whole answer: error */
 	KEV_REFLECTOR_GARBAGE, /**< an answer that makes no sense */
 	KEV_REFLECTOR_MOVED,   /**< the server may be another one, with another history */
+	KEV_REFLECTOR_SILENT,  /**< the watch does not bring what it was to begin with */
 	KEV_REFLECTOR_LOST,    /**< something that had arrived was lost on our side (no memory) */
 	KEV_REFLECTOR_TIMER,   /**< the wait is over */
 };

@@ -34,8 +34,8 @@ struct kev_watcher_config {
 		       */
 	bool quiet;   /**< as before kev_watcher_speak() */
 	uint32_t (*random)(void *context);
-	/** The server has, or may have, another history than before: what others know of it is to be listed
-	 * anew, too. Of events; may be NULL. */
+	/** The server has another history than before: what others know of it is to be listed anew, too. Of
+	 * events; may be NULL. */
 	void (*moved)(void *context, struct kev_watcher *watcher);
 	/** The first list has failed for good. (That it is forbidden is no failure: kev_watcher_denied().) */
 	void (*failed)(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why);

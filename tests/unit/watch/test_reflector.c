@@ -153,6 +153,7 @@ static const struct row rows[] = {
 	{"reset", 0, WATCHING, 60 * S, BROKEN(-ECONNRESET), WAIT(800 * MS)},
 	{"silent for too long", 0, WATCHING, 630 * S, BROKEN(-ETIMEDOUT), WAIT(800 * MS)},
 	{"another certificate", 0, WATCHING, 60 * S, BROKEN(-EKEYREJECTED), WAIT(800 * MS)},
+	{"what was to come again does not", 0, WATCHING, 5 * S, BARE(SILENT), LIST},
 	{"a very short watch", 0, WATCHING, 2 * S - 1, BARE(EOF), LIST},
 	{"401, another credential", 0, WATCHING, 0, FRESH_401, WATCH("10")},
 	{"401, no other", 0, WATCHING, 0, STATUS(401), WAIT(800 * MS)},

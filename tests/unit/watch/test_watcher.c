@@ -649,18 +649,58 @@ static void test_watch_in_another_history_lists_anew(void **state)
 	}
 }
 
-/* A history that is not so far yet is silent until it is. */
+/* A history that is not so far yet is silent until it is; so is a server that is slow, and that concerns
+ * nobody else. */
 static void test_watch_from_the_future_lists_anew(void **state)
+{
+	static const struct {
+		const char *listed;
+		int moved;
+	} servers[] = {{"11", 1}, {"12", 0}, {"20", 0}, {"9x", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(servers); i++) {
+		void *own;
+		struct world *world;
+
+		set_up(&own);
+		world = own;
+		watch_again(world);
+		assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 5 * S);
+		world->sample.now += 5 * S;
+		kev_watcher_tick(world->watcher, world->sample.now);
+		assert_int_equal(world->moved, 0);
+		assert_int_equal(world->http->cancelled, 1);
+		answer(world, first_page, 200, page(servers[i].listed, "", sample_event("b", "12", "Pod")));
+		assert_int_equal(world->moved, servers[i].moved);
+		/* The next list is held against nothing. */
+		stub_answer(world->http, world->http->first, 410, "{}");
+		wait(world, 800 * KEV_NS_PER_MS);
+		answer(world, first_page, 200, page("3", "", ""));
+		assert_int_equal(world->moved, servers[i].moved);
+		tear_down(&own);
+	}
+}
+
+/* A server that is always slow is not listed ever again at once. */
+static void test_watch_silent_again_slows_down(void **state)
 {
 	struct world *world = *state;
 
 	watch_again(world);
-	assert_int_equal(kev_watcher_deadline(world->watcher), world->sample.now + 5 * S);
 	world->sample.now += 5 * S;
 	kev_watcher_tick(world->watcher, world->sample.now);
+	answer(world, first_page, 200, page("12", "", sample_event("b", "12", "Pod")));
+	stub_head(world->http->first, 200);
+	world->sample.now += 5 * S;
+	stub_done(world->http, world->http->first, 0, NULL);
+	stub_head(request(world, watch_11), 200);
+	world->sample.now += 5 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_non_null(strstr(kev_watcher_why(world->watcher)->text, "has not come again in 5 s"));
+	wait(world, 800 * KEV_NS_PER_MS);
 	request(world, first_page);
-	assert_int_equal(world->moved, 1);
-	assert_int_equal(world->http->cancelled, 1);
+	assert_int_equal(world->moved, 0);
 }
 
 /* Deletions are lines as any other. */
@@ -1049,6 +1089,7 @@ int main(void)
 		TEST(test_watch_goes_on_in_the_same_history),
 		cmocka_unit_test(test_watch_in_another_history_lists_anew),
 		TEST(test_watch_from_the_future_lists_anew),
+		TEST(test_watch_silent_again_slows_down),
 		TEST(test_watch_behind_a_deletion),
 		cmocka_unit_test(test_watch_without_any_line_lists_anew),
 		TEST(test_watch_on_a_newer_connection_than_the_list),
