@@ -10,6 +10,9 @@
 #define TIMEOUT_MIN 300U
 #define TIMEOUT_MAX 600U
 
+/* One that only asks is left when its head is there; where that gets lost, the server need not keep it. */
+#define TIMEOUT_PROBE 1U
+
 /* A watch that ends sooner and without a line was from a resourceVersion that the server no longer has
  * (client-go: VeryShortWatchError; the server does not always say 410). */
 #define SHORT_WATCH (2 * KEV_NS_PER_SEC)
@@ -43,8 +46,9 @@ struct kev_reflector {
 	bool synced;          /* a list was complete */
 	bool settled;         /* … or it was forbidden: nothing fails for good any more */
 	bool denied;          /* the server forbids it; said so already */
-	bool probing;         /* LISTING, but only to see whether it still does */
+	bool probing;         /* LISTING or WATCHING, but only to see whether it still does */
 	bool refused;         /* … for how long, is not enough yet to be believed */
+	bool watch_refused;   /* … and it was the watch: that a list is permitted says nothing of it */
 	int64_t refused_at;   /* since when */
 	bool refreshed;       /* a 401 was answered with a fresh credential, and nothing worked since */
 	bool from_cache;      /* ask for resourceVersion=0 */
@@ -132,6 +136,7 @@ static unsigned random_timeout(struct kev_reflector *r)
 static void stream_list(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
 {
 	r->state = WATCHING;
+	r->probing = false;
 	r->streaming = true;
 	r->expired = 0;
 	r->started = now;
@@ -153,11 +158,30 @@ static void list_anew(struct kev_reflector *r, int64_t now, struct kev_reflector
 static void watch_on(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
 {
 	r->state = WATCHING;
+	r->probing = false;
 	r->started = now;
 	r->lines = 0;
 	action->next = KEV_REFLECTOR_WATCH;
 	action->resource_version = kev_buf_str(&r->resource_version);
 	action->timeout = random_timeout(r);
+}
+
+/* It may be listed, so ask for a watch, too. */
+static void probe_watch(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
+{
+	watch_on(r, now, action);
+	r->probing = action->probe = true;
+	action->timeout = TIMEOUT_PROBE;
+}
+
+/* The server permits it at last. */
+static void grant(struct kev_reflector *r, int64_t now, struct kev_reflector_action *action)
+{
+	r->denied = false;
+	/* Whoever stood in meanwhile may have seen more than the cache holds. */
+	r->from_cache = false;
+	action->granted = true;
+	list_anew(r, now, action);
 }
 
 static void wait_for(
@@ -278,11 +302,10 @@ static void on_page(
 	if (r->state != LISTING)
 		return;
 	if (r->probing) {
-		r->denied = false;
-		/* Whoever stood in meanwhile may have seen more than the cache holds. */
-		r->from_cache = false;
-		action->granted = true;
-		list_anew(r, input->now, action);
+		if (set_resource_version(r, input->resource_version))
+			probe_watch(r, input->now, action);
+		else
+			on_garbage(r, input, action);
 		return;
 	}
 	/* Every page says the resourceVersion of the whole list: pages of two servers are none of either. */
@@ -328,6 +351,10 @@ static void on_eof(
 	if (r->state != WATCHING)
 		return;
 	r->refreshed = false;
+	if (r->probing) {
+		grant(r, input->now, action);
+		return;
+	}
 	/* What comes next is no part of a series. */
 	if (input->now - r->started >= USEFUL_WATCH)
 		r->futile = 0;
@@ -358,6 +385,7 @@ static void on_denied(
 	if (!r->refused)
 		r->refused_at = input->now;
 	r->refused = true;
+	r->watch_refused = r->state == WATCHING;
 	if (!r->denied && (r->synced || r->config.shown) &&
 		input->now - r->refused_at < KEV_REFLECTOR_DENIED_AFTER) {
 		back_off(r, LIST_ANEW, cause, input, action);
@@ -377,11 +405,16 @@ static bool is_denial(const struct kev_reflector *r, const struct kev_reflector_
 	       (input->status == 403 || (input->status == 404 && r->config.optional));
 }
 
+/* The server is the same and so is its history: go on where we were. A question begins anew. */
+static enum plan plan_to_go_on(const struct kev_reflector *r)
+{
+	return r->state == WATCHING && !r->probing ? WATCH_ON : LIST_PAGE;
+}
+
 static void on_unauthorized(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
-	/* The server is the same and so is its history: go on where we were. */
-	enum plan plan = r->state == WATCHING ? WATCH_ON : LIST_PAGE;
+	enum plan plan = plan_to_go_on(r);
 
 	if (!input->refreshed || r->refreshed) {
 		if (is_final(r))
@@ -416,7 +449,7 @@ static void on_status(
 	} else if (watching && (input->status == 410 || input->rv_too_large)) {
 		relist(r, input, true, action);
 	} else if (input->status == 429) {
-		back_off(r, watching ? WATCH_ON : LIST_PAGE, KEV_BACKOFF_OVERLOAD, input, action);
+		back_off(r, plan_to_go_on(r), KEV_BACKOFF_OVERLOAD, input, action);
 	} else if (is_final(r) && !is_worth_a_retry(input->status)) {
 		fail(r, action);
 	} else {
@@ -507,11 +540,19 @@ static bool ends_request(enum kev_reflector_event event)
 	       event == KEV_REFLECTOR_SILENT || event == KEV_REFLECTOR_LOST;
 }
 
+/* Does it say something else than that it is forbidden? */
+static bool tells_of_access(const struct kev_reflector *r, const struct kev_reflector_input *input)
+{
+	if (input->event == KEV_REFLECTOR_TIMER || is_denial(r, input))
+		return false;
+	return input->event != KEV_REFLECTOR_PAGE || !r->watch_refused;
+}
+
 void kev_reflector_step(
 	struct kev_reflector *r, const struct kev_reflector_input *input, struct kev_reflector_action *action)
 {
 	*action = (struct kev_reflector_action){.next = KEV_REFLECTOR_GO_ON};
-	if (input->event != KEV_REFLECTOR_TIMER && !is_denial(r, input))
+	if (tells_of_access(r, input))
 		r->refused = false;
 	if (r->streaming && ends_request(input->event)) {
 		leave_stream(r, input, action);

@@ -260,6 +260,8 @@ static int on_head(void *context, const struct kev_http_response *response)
 
 	kev_health_heard(w->config.health, w->health, 0, KEV_STR(""));
 	w->status = response->status;
+	if (w->watching && w->probing && w->status == 200)
+		return stop(w, (struct kev_reflector_input){.event = KEV_REFLECTOR_EOF});
 	/* What a refusal has to say is short. */
 	if (w->status != 200)
 		w->deadline = now(w) + HEAD_TIMEOUT * KEV_NS_PER_SEC;
@@ -572,7 +574,7 @@ static int start_list(struct kev_watcher *w, const struct kev_reflector_action *
  * namespaces have bookmarks, which do not come again. */
 static int append_start(struct kev_watcher *w, struct kev_buf *path, struct kev_str resource_version)
 {
-	if (w->listed || w->config.kind != KEV_SCOPE_EVENTS)
+	if (w->listed || w->probing || w->config.kind != KEV_SCOPE_EVENTS)
 		return append_parameter(path, "resourceVersion", resource_version);
 	w->place = KEV_INGEST_AGAIN;
 	kev_buf_append_c(path, "&resourceVersion=");
@@ -586,7 +588,7 @@ static int start_watch(struct kev_watcher *w, const struct kev_reflector_action 
 
 	kev_buf_init(&path, PATH_MAX_BYTES);
 	w->watching = true;
-	w->probing = false;
+	w->probing = action->probe;
 	w->deadline = now(w) + HEAD_TIMEOUT * KEV_NS_PER_SEC;
 	append_path(w, &path);
 	kev_buf_append_c(&path, "?watch=1&allowWatchBookmarks=true");
@@ -595,7 +597,7 @@ static int start_watch(struct kev_watcher *w, const struct kev_reflector_action 
 	w->place = action->begin ? KEV_INGEST_LISTED : KEV_INGEST_LIVE;
 	if (action->begin)
 		kev_buf_append_c(&path, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
-	else
+	else if (!action->probe)
 		kev_health_connecting(w->config.health, w->health, action->resource_version);
 	r = action->begin ? 0 : append_start(w, &path, action->resource_version);
 	if (r == 0)
@@ -687,7 +689,8 @@ static void log_failure(struct kev_watcher *w, const struct kev_reflector_input 
 			input->event == KEV_REFLECTOR_LOST ? "out of memory" : w->why.text,
 			(double)action->wait / KEV_NS_PER_SEC);
 		w->troubled = w->troubled || (!w->quiet && !w->denied);
-	} else if (action->next == KEV_REFLECTOR_LIST && w->watching && input->event != KEV_REFLECTOR_TIMER) {
+	} else if (action->next == KEV_REFLECTOR_LIST && w->watching && !w->probing &&
+		   input->event != KEV_REFLECTOR_TIMER) {
 		kev_log_info("%s: %s; listing anew", label(w), why_listed(input->event));
 	}
 }

@@ -326,6 +326,27 @@ def test_role_goes_and_comes(world, mount):
     assert events_of(m, "b") == {"b": ["b-1"]}
 
 
+@pytest.mark.timeout(300)
+def test_role_without_watch(world, mount):
+    """May list everything, and watch all but c, one by one: what is not watched is forbidden, and whoever asks for it ends no watch."""
+    def asked():
+        return [r for r in world.requests(verb="watch", resource="events", namespace="") if "timeoutSeconds=1&" in r["url"]]
+    with world.fault("status", verb="watch", resource="events", namespace="c", code=403), world.fault("status", verb="watch", resource="events", namespace="-", code=403):
+        m = mount(world)
+        assert wait_for(lambda: "c" in os.listdir(m.dir) and is_denied(m, "c"), BELIEVED)
+        assert "events may not be watched: " in m.said() and "events of namespace c may not be watched: " in m.said()
+        assert wait_for(lambda: not status(m)["stale"])
+        known = {w["start"] for w in world.watching()}
+        assert len(known) == 6 and events_of(m, "a", "b") == only("a", "b")
+        assert wait_for(asked, ASKED)
+        world.create("a", event("new", "a"))
+        assert wait_for(lambda: "new" in events_of(m, "a")["a"])
+        assert {w["start"] for w in world.watching()} == known and is_denied(m, "c") and not status(m)["stale"]
+    assert wait_for(lambda: [r["namespace"] for r in world.watching()] == [""], ASKED)
+    assert wait_for(lambda: not is_denied(m, "c"))
+    assert m.settle(world) == len(world.events())
+
+
 def test_a_server_that_has_just_started_refuses_everybody(world, mount):
     """For a moment; what is shown stays, all the while."""
     m = mount(world, source="token")

@@ -24,13 +24,15 @@
  * BOOKMARK that is annotated as the end of the initial events is then the last page. Where the server has
  * none of that, it is pages again.
  *
- * A server may forbid it (403): then it is asked each minute whether that is still so, with a list of a
- * single object, which is not for the store; what is permitted at last is listed anew. But an API server that
+ * A server may forbid it (403), be it the list or the watch behind it: then it is asked each minute whether
+ * that is still so, with a list of a single object, which is not for the store, and a watch from there, of
+ * which only the head counts; what is permitted at last is listed anew. But an API server that
  * has just started refuses everybody: it serves while its RBAC rules are still on their way to it (kubernetes
  * issue 121635), and cannot be told from one that means it. So a refusal is believed at once only where
  * nothing was shown yet that it would take away; there whoever mounts reads the reason, as with kubectl. Else
  * it must be all that the server has to say for KEV_REFLECTOR_DENIED_AFTER, while it is asked every few
- * seconds; any other answer, and any other failure, begins the count anew. Who believed too early has lost
+ * seconds; any other answer, and any other failure, begins the count anew (but for the lists between refused
+ * watches: those are permitted all the while). Who believed too early has lost
  * nothing: the store keeps what it has, and a minute later it is shown again.
  */
 struct kev_reflector;
@@ -103,7 +105,8 @@ struct kev_reflector_action {
 	bool synced;  /**< … and it was the first one */
 	bool denied;  /**< the server forbids it: do without; given once for each time that this begins */
 	bool granted; /**< … and does so no more: a list follows */
-	bool probe;   /**< LIST is only to see whether it is still forbidden: its object is nobody's */
+	bool probe;   /**< LIST, or WATCH, is only to see whether it is still forbidden: what it brings is
+		       * nobody's. Of such a watch the head is all: where that is there, EOF is to be said */
 	bool begin;   /**< LIST asks for the first page of a list, or WATCH for a list that is streamed */
 	enum kev_reflector_next next;
 	unsigned limit;           /**< of LIST */

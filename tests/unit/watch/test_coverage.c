@@ -18,12 +18,14 @@
 struct place {
 	const char *name;
 	bool exists, events, pods; /* may be listed and watched */
+	bool lists;                /* events may be listed, but not watched */
 	const char *revision;      /* of its event; NULL: there is none */
 	int status;                /* of all that is asked of it; 0: as is permitted */
 };
 
 struct server {
 	bool events, pods, namespaces; /* at the cluster scope */
+	bool lists;                    /* the same, of events */
 	bool get;                      /* a namespace by its name */
 	struct place places[NAMESPACES_MAX];
 	unsigned version; /* resourceVersion of lists */
@@ -212,14 +214,15 @@ static struct place *read_path(struct world *world, const char *path, char resou
 	return of;
 }
 
-static bool may(const struct world *world, const struct place *of, const char *resource)
+static bool may(const struct world *world, const struct place *of, const char *resource, bool watch)
 {
 	const struct server *server = &world->server;
 
 	if (strcmp(resource, "namespaces") == 0)
 		return server->namespaces;
 	if (strcmp(resource, "events") == 0)
-		return server->events || (of && of->events);
+		return server->events || (of && of->events) ||
+		       (!watch && (server->lists || (of && of->lists)));
 	return server->pods || (of && of->pods);
 }
 
@@ -227,14 +230,17 @@ static void serve(struct world *world, struct kev_http_transfer *transfer)
 {
 	char resource[16];
 	struct place *of = read_path(world, transfer->path, resource);
+	bool watch = strstr(transfer->path, "?watch=1");
 
 	if (strcmp(resource, "namespace") == 0)
 		stub_answer(world->http, transfer, world->server.get ? (of ? 200 : 404) : 403, "{}");
 	else if (of && of->status)
 		stub_answer(world->http, transfer, of->status, "broken");
-	else if (!may(world, of, resource))
+	else if (!may(world, of, resource, watch))
 		forbid(world, transfer);
-	else if (strstr(transfer->path, "?watch=1"))
+	else if (watch && strstr(transfer->path, "&timeoutSeconds=1&"))
+		stub_head_refused(world->http, transfer, 200);
+	else if (watch)
 		stub_head(transfer, 200);
 	else
 		answer_list(world, transfer, of, resource);
@@ -708,6 +714,10 @@ static void test_cluster_role_comes(void **state)
 	world->sample.now += 60 * S;
 	kev_coverage_tick(world->coverage, world->sample.now);
 	assert_non_null(stub_find(world->http, "/api/v1/events?limit=1"));
+	round_trip(world);
+	assert_non_null(
+		stub_find(world->http, "/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=1&"));
+	assert_non_null(stub_find(world->http, "/api/v1/namespaces/a/events?watch=1"));
 	/* What the namespaces' watches bring until they are stopped is not newer than the list. */
 	place(world, "a")->revision = "30";
 	send(world, "/api/v1/namespaces/a/events?watch=1",
@@ -730,6 +740,7 @@ static void test_cluster_role_comes_in_order(void **state)
 	world->sample.now += 60 * S;
 	kev_coverage_tick(world->coverage, world->sample.now);
 	round_trip(world);
+	round_trip(world);
 	/* It is about to be sent, and nobody else is there; what is shown stays, as stale. */
 	assert_non_null(stub_find(world->http, "/api/v1/events?limit=5000"));
 	assert_string_equal(watches(world), "pods namespaces");
@@ -745,6 +756,53 @@ static void test_cluster_role_comes_in_order(void **state)
 	assert_string_equal(sample_changes(&world->sample), "");
 	assert_true(seen(world, "a") && seen(world, "b"));
 	assert_false(seen(world, "c"));
+}
+
+/* The whole may be listed, but not watched: the namespaces' watches are left in peace. */
+static void test_cluster_role_without_watch(void **state)
+{
+	struct world *world = *state;
+
+	world->server.lists = true;
+	begin(world);
+	assert_true(seen(world, "c"));
+	/* First the whole is believed, then "c", which it is the same with. */
+	pass(world, 40 * S);
+	assert_string_equal(watches(world), "pods namespaces a/events b/events");
+	assert_non_null(
+		strstr(world->said, "events may not be watched: no; the namespaces are watched one by one"));
+	assert_true(seen(world, "a") && seen(world, "b"));
+	assert_false(seen(world, "c"));
+	world->said[0] = '\0';
+	sample_changes(&world->sample);
+	for (int i = 0; i < 300; i++) {
+		pass(world, S);
+		assert_true(seen(world, "a") && seen(world, "b"));
+		assert_string_equal(watches(world), "pods namespaces a/events b/events");
+		assert_false(is_stale(world));
+	}
+	assert_string_equal(world->said, "");
+	assert_string_equal(sample_changes(&world->sample), "");
+}
+
+/* Nor is a namespace's. */
+static void test_role_without_watch(void **state)
+{
+	struct world *world = *state;
+
+	place(world, "c")->lists = true;
+	begin(world);
+	pass(world, 20 * S);
+	assert_false(seen(world, "c"));
+	assert_non_null(
+		strstr(world->said, "events of namespace c may not be watched: no; its directory says so"));
+	sample_changes(&world->sample);
+	pass(world, 300 * S);
+	assert_string_equal(sample_changes(&world->sample), "");
+	place(world, "c")->events = true;
+	pass(world, 61 * S);
+	assert_true(seen(world, "c"));
+	assert_string_equal(watches(world), "pods namespaces a/events b/events c/events");
 }
 
 static void test_cluster_role_goes(void **state)
@@ -847,6 +905,8 @@ int main(void)
 		TEST(test_other_errors_keep_what_is_shown),
 		TEST(test_cluster_role_comes),
 		TEST(test_cluster_role_comes_in_order),
+		TEST(test_cluster_role_without_watch),
+		TEST(test_role_without_watch),
 		TEST(test_cluster_role_goes),
 		TEST(test_cluster_role_goes_without_namespaces),
 		TEST(test_relist_lists_all),

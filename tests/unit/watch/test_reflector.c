@@ -287,7 +287,7 @@ static void check(const char *name, const struct kev_reflector_action *action, c
 		assert_int_equal(action->limit, 0);
 	else
 		assert_int_equal(action->limit, action->probe ? 1 : KEV_REFLECTOR_LIMIT);
-	assert_int_equal(action->timeout, e->next == KEV_REFLECTOR_WATCH ? 300 : 0);
+	assert_int_equal(action->timeout, e->next != KEV_REFLECTOR_WATCH ? 0 : action->probe ? 1 : 300);
 }
 
 static void test_step_table(void **state)
@@ -412,6 +412,15 @@ static void test_step_refreshes_a_credential_once(void **state)
 		KEV_REFLECTOR_LIST, "probe", "", "", 0 \
 	}
 
+#define PROBE_WATCH(rv)                                   \
+	{                                                 \
+		KEV_REFLECTOR_WATCH, "probe", (rv), "", 0 \
+	}
+#define GRANTED                                                \
+	{                                                      \
+		KEV_REFLECTOR_LIST, "granted begin", "", "", 0 \
+	}
+
 static void test_step_denied_is_asked_again(void **state)
 {
 	struct kev_reflector *reflector = create(OPTIONAL | CACHED);
@@ -431,9 +440,11 @@ static void test_step_denied_is_asked_again(void **state)
 	check("refused", &action, &(struct expected)WAIT(800 * MS));
 	action = STEP(reflector, 180 * S, BARE(TIMER));
 	check("still a question", &action, &(struct expected)PROBE);
-	/* Whoever watched in its place may be ahead of the cache. */
 	action = STEP(reflector, 180 * S, PAGE("7", "t"));
-	check("granted", &action, &(struct expected){KEV_REFLECTOR_LIST, "granted begin", "", "", 0});
+	check("and a watch?", &action, &(struct expected)PROBE_WATCH("7"));
+	/* Whoever watched in its place may be ahead of the cache. */
+	action = STEP(reflector, 180 * S, BARE(EOF));
+	check("granted", &action, &(struct expected)GRANTED);
 	action = STEP(reflector, 180 * S, BROKEN(-ECONNREFUSED));
 	check("nor does the list fail for good", &action, &(struct expected)WAIT(1600 * MS));
 	action = STEP(reflector, 182 * S, BARE(TIMER));
@@ -453,7 +464,8 @@ static void test_step_denied_behind_the_question(void **state)
 	go_to(reflector, FIRST_PAGE);
 	STEP(reflector, 0, STATUS(403));
 	STEP(reflector, 60 * S, BARE(TIMER));
-	action = STEP(reflector, 60 * S, PAGE("7", ""));
+	STEP(reflector, 60 * S, PAGE("7", ""));
+	action = STEP(reflector, 60 * S, BARE(EOF));
 	assert_true(action.granted);
 	action = STEP(reflector, 60 * S, STATUS(403));
 	check("again", &action, &(struct expected)DENIED(60 * S));
@@ -513,27 +525,103 @@ static void test_step_denied_later_is_counted_anew(void **state)
 	}
 }
 
-/* What may be listed and not watched is listed again and again; but not every few seconds. */
-static void test_step_denied_watch_slows_down(void **state)
+/* To where the watch is forbidden, and that is believed. @return when that was */
+static int64_t deny_watch(struct kev_reflector *reflector)
 {
-	struct kev_reflector *reflector = create(0);
 	struct kev_reflector_action action;
 	int64_t now = 0;
 
-	(void)state;
 	go_to(reflector, WATCHING);
-	for (int i = 0; i < 10; i++) {
+	for (int lists = 0;; lists++) {
 		action = STEP(reflector, now, STATUS(403));
 		assert_int_equal(action.next, KEV_REFLECTOR_WAIT);
-		assert_false(action.denied);
+		if (action.denied)
+			break;
+		/* Each costs the server as much as a mount. */
+		assert_in_range(lists, 0, 4);
+		assert_in_range(now, 0, 10 * S - 1);
 		now += action.wait;
 		action = STEP(reflector, now, BARE(TIMER));
 		check("a list", &action, &(struct expected)LIST);
+		STEP(reflector, now, PAGE("10", "t"));
 		STEP(reflector, now, PAGE("10", ""));
 	}
-	action = STEP(reflector, now, STATUS(403));
-	assert_int_equal(action.wait, 15 * S);
+	assert_in_range(now, 10 * S, 20 * S);
+	check("believed", &action, &(struct expected)DENIED(60 * S));
+	return now;
+}
+
+/* What may be listed and not watched is as forbidden as what may not be listed. */
+static void test_step_denied_watch_is_a_denial(void **state)
+{
+	struct kev_reflector *reflector = create(0);
+	struct kev_reflector_action action;
+	int64_t now = deny_watch(reflector);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		now += 60 * S;
+		action = STEP(reflector, now, BARE(TIMER));
+		check("a question", &action, &(struct expected)PROBE);
+		action = STEP(reflector, now, PAGE("20", ""));
+		check("the other half", &action, &(struct expected)PROBE_WATCH("20"));
+		action = STEP(reflector, now, STATUS(403));
+		check("still", &action, &(struct expected)WAIT(60 * S));
+	}
+	STEP(reflector, now + 60 * S, BARE(TIMER));
+	STEP(reflector, now + 60 * S, PAGE("30", ""));
+	action = STEP(reflector, now + 60 * S, LINE("31"));
+	check("nobody's", &action, &(struct expected)GO_ON);
+	action = STEP(reflector, now + 61 * S, BARE(EOF));
+	check("granted", &action, &(struct expected)GRANTED);
+	action = STEP(reflector, now + 61 * S, PAGE("40", ""));
+	check("a watch as any other", &action, &(struct expected){KEV_REFLECTOR_WATCH, "end", "40", "", 0});
 	kev_reflector_destroy(reflector);
+}
+
+/* An answer to the question that says neither: it is asked again, from its beginning. */
+static void test_step_denied_watch_asked_in_vain(void **state)
+{
+	static const struct kev_reflector_input others[] = {STATUS(503), STATUS(429), STATUS(401),
+		STATUS(410), BROKEN(-ETIMEDOUT), BARE(GARBAGE), BARE(LOST), BARE(MOVED)};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++) {
+		struct kev_reflector *reflector = create(0);
+		struct kev_reflector_action action;
+		int64_t now = deny_watch(reflector) + 60 * S;
+
+		STEP(reflector, now, BARE(TIMER));
+		STEP(reflector, now, PAGE("20", ""));
+		action = step(reflector, others[i], now);
+		assert_false(action.granted || action.denied);
+		if (action.next == KEV_REFLECTOR_WAIT)
+			action = STEP(reflector, now + action.wait, BARE(TIMER));
+		check("again", &action, &(struct expected)PROBE);
+		kev_reflector_destroy(reflector);
+	}
+}
+
+/* A watch that was permitted in between begins the count anew. */
+static void test_step_denied_watch_is_counted_anew(void **state)
+{
+	static const struct kev_reflector_input others[] = {LINE("11"), BARE(EOF), STATUS(410)};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(others); i++) {
+		struct kev_reflector *reflector = create(0);
+		struct kev_reflector_action action;
+
+		go_to(reflector, WATCHING);
+		STEP(reflector, 0, STATUS(403));
+		STEP(reflector, S, BARE(TIMER));
+		STEP(reflector, S, PAGE("10", ""));
+		step(reflector, others[i], 8 * S);
+		action = STEP(reflector, 11 * S, STATUS(403));
+		assert_int_equal(action.next, KEV_REFLECTOR_WAIT);
+		assert_false(action.denied);
+		kev_reflector_destroy(reflector);
+	}
 }
 
 /* A watch that always ends behind its first line is not begun again at once for ever. */
@@ -798,7 +886,9 @@ int main(void)
 		cmocka_unit_test(test_step_denied_behind_the_question),
 		cmocka_unit_test(test_step_denied_later_must_last),
 		cmocka_unit_test(test_step_denied_later_is_counted_anew),
-		cmocka_unit_test(test_step_denied_watch_slows_down),
+		cmocka_unit_test(test_step_denied_watch_is_a_denial),
+		cmocka_unit_test(test_step_denied_watch_asked_in_vain),
+		cmocka_unit_test(test_step_denied_watch_is_counted_anew),
 		cmocka_unit_test(test_step_stream_in_place_of_pages),
 		cmocka_unit_test(test_step_stream_that_ends_early),
 		cmocka_unit_test(test_step_futile_watches_slow_down),

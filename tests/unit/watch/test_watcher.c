@@ -811,6 +811,10 @@ static const char forbidden[] =
 	"{\"kind\":\"Status\",\"status\":\"Failure\",\"reason\":\"Forbidden\",\"code\":403,\"message\":"
 	"\"events is forbidden: User \\\"x\\\" cannot list resource \\\"events\\\" at the cluster scope\"}";
 
+/* Whether it may be watched, too. */
+static const char probe_watch_9[] =
+	"/api/v1/events?watch=1&allowWatchBookmarks=true&timeoutSeconds=1&resourceVersion=9";
+
 static void test_list_forbidden_is_done_without(void **state)
 {
 	static const char probe[] = "/api/v1/events?limit=1";
@@ -829,6 +833,8 @@ static void test_list_forbidden_is_done_without(void **state)
 	/* What comes with the answer is nobody's: others may be ahead of it. */
 	answer(world, probe, 200, page("9", "t", sample_event("a", "1", "Pod")));
 	assert_string_equal(sample_changes(&world->sample), "");
+	assert_true(kev_watcher_denied(world->watcher));
+	stub_head_refused(world->http, request(world, probe_watch_9), 200);
 	assert_false(kev_watcher_denied(world->watcher));
 	assert_false(kev_watcher_listed(world->watcher));
 	answer(world, first_page, 200, page("10", "", sample_event("b", "2", "Pod")));
@@ -870,11 +876,51 @@ static void test_watch_forbidden_keeps_the_events(void **state)
 	assert_string_equal(sample_changes(&world->sample), "");
 	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
 	wait(world, 60 * S);
-	answer(world, "/api/v1/events?limit=1", 200, page("20", "", ""));
+	answer(world, "/api/v1/events?limit=1", 200, page("9", "", ""));
+	stub_head_refused(world->http, request(world, probe_watch_9), 200);
 	/* Compared with what there is now. */
 	answer(world, first_page, 200, page("20", "", sample_event("b", "12", "Pod")));
 	assert_string_equal(sample_changes(&world->sample), "+b@12 -a@2");
 	assert_true(kev_watcher_listed(world->watcher));
+}
+
+/* May list, not watch: that is a denial in the words of the watch, and lists do not undo it. */
+static void test_watch_forbidden_alone(void **state)
+{
+	static const char no_watch[] =
+		"{\"kind\":\"Status\",\"code\":403,\"message\":\"events is forbidden: User "
+		"\\\"x\\\" cannot watch resource \\\"events\\\"\"}";
+	struct world *world = *state;
+	int64_t since;
+
+	kev_health_synced(world->sample.health);
+	start_watching(world);
+	since = world->sample.now;
+	while (!kev_watcher_denied(world->watcher)) {
+		assert_true(world->sample.now - since < 20 * S);
+		stub_answer(world->http, request(world, watch_10), 403, no_watch);
+		if (kev_watcher_denied(world->watcher))
+			break;
+		world->sample.now = kev_watcher_deadline(world->watcher);
+		kev_watcher_tick(world->watcher, world->sample.now);
+		answer(world, first_page, 200, page("10", "", sample_event("a", "2", "Pod")));
+	}
+	assert_true(world->sample.now - since >= 10 * S);
+	assert_false(kev_watcher_listed(world->watcher));
+	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
+	assert_string_equal(kev_watcher_why(world->watcher)->text,
+		"events may not be watched: User \"x\" cannot watch resource \"events\"");
+	wait(world, 60 * S);
+	answer(world, "/api/v1/events?limit=1", 200, page("9", "", ""));
+	answer(world, probe_watch_9, 403, no_watch);
+	assert_true(kev_watcher_denied(world->watcher));
+	wait(world, 60 * S);
+	/* It takes its time, and that is no answer. */
+	answer(world, "/api/v1/events?limit=1", 200, page("9", "", ""));
+	world->sample.now += 20 * S;
+	kev_watcher_tick(world->watcher, world->sample.now);
+	assert_true(kev_watcher_denied(world->watcher));
+	assert_string_equal(sample_changes(&world->sample), "");
 }
 
 static void test_watch_forbidden_forgets_the_pods(void **state)
@@ -909,7 +955,9 @@ static void test_stop_does_nothing_any_more(void **state)
 static void test_list_forbidden_pods_are_done_without(void **state)
 {
 	static const char path[] = "/api/v1/pods?limit=5000&resourceVersion=0",
-			  again[] = "/api/v1/pods?limit=5000", probe[] = "/api/v1/pods?limit=1";
+			  again[] = "/api/v1/pods?limit=5000", probe[] = "/api/v1/pods?limit=1",
+			  watch[] = "/api/v1/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=1"
+				    "&resourceVersion=9";
 	struct world *world = *state;
 
 	start(world, KEV_SCOPE_PODS);
@@ -922,6 +970,7 @@ static void test_list_forbidden_pods_are_done_without(void **state)
 	assert_string_equal(detail(world).error.text, kev_watcher_why(world->watcher)->text);
 	wait(world, 60 * S);
 	answer(world, probe, 200, metadata_page("9", ""));
+	stub_head_refused(world->http, request(world, watch), 200);
 	answer(world, again, 200,
 		metadata_page("10", "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"web\"}}"));
 	assert_string_equal(sample_changes(&world->sample), "+pod ns/web");
@@ -1097,6 +1146,7 @@ int main(void)
 		TEST(test_watch_that_goes_back_lists_anew),
 		TEST(test_list_forbidden_is_done_without),
 		TEST(test_watch_forbidden_keeps_the_events),
+		TEST(test_watch_forbidden_alone),
 		TEST(test_watch_forbidden_forgets_the_pods),
 		TEST(test_stop_does_nothing_any_more),
 		TEST(test_list_forbidden_pods_are_done_without),
