@@ -244,6 +244,21 @@ static void free_retired(struct kev_coverage *c)
 	}
 }
 
+/* Like lose(), of one that has no area any more. */
+static int lose_name(struct kev_coverage *c, const char *name)
+{
+	struct area *area = calloc(1, sizeof(*area));
+	int r;
+
+	if (!area)
+		return -ENOMEM;
+	area->name = strdup(name);
+	r = area->name ? lose(c, area) : -ENOMEM;
+	area->next = c->retired;
+	c->retired = area;
+	return r;
+}
+
 /* ---- which namespaces there are ---- */
 
 static void mark_areas(struct kev_coverage *c, const struct kev_names *names)
@@ -298,6 +313,34 @@ static void note_beyond(struct kev_coverage *c, size_t beyond)
 		kev_log_warning("%s; they are shown as forbidden", why.text);
 }
 
+static bool has_area(const struct kev_coverage *c, const char *name)
+{
+	const struct area *area = c->areas;
+
+	while (area && strcmp(area->name, name) != 0)
+		area = area->next;
+	return area;
+}
+
+/* While all was to be watched at once, what was shown stayed. Of that, a namespace may have gone meanwhile,
+ * or be one too many now: without a watch it would stand still, and nothing would say so. */
+static int hide_unwatched(struct kev_coverage *c, const struct kev_names *names)
+{
+	struct kev_names shown = {NULL, 0, 0};
+	int r = kev_names_collect_permitted(c->config.store, &shown);
+
+	for (size_t i = 0; i < shown.count && !r; i++) {
+		const char *name = shown.list[i].text;
+
+		if (has_area(c, name))
+			continue;
+		r = kev_names_find(names, name) ? kev_store_permit(c->config.store, kev_str_c(name), false)
+						: lose_name(c, name);
+	}
+	kev_names_fini(&shown);
+	return r;
+}
+
 static int fit_areas(struct kev_coverage *c, const struct kev_names *names)
 {
 	size_t beyond = 0;
@@ -313,6 +356,8 @@ static int fit_areas(struct kev_coverage *c, const struct kev_names *names)
 		else
 			beyond++;
 	}
+	if (!r && c->look)
+		r = hide_unwatched(c, names);
 	if (!r)
 		note_beyond(c, beyond);
 	return r;

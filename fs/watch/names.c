@@ -13,13 +13,12 @@ void kev_names_fini(struct kev_names *names)
 	*names = (struct kev_names){NULL, 0, 0};
 }
 
-static int add(void *context, struct kev_str name, int64_t created)
+static int add(void *context, struct kev_str name)
 {
 	struct kev_names *names = context;
 	size_t room = names->room ? 2 * names->room : ROOM_MIN;
 	char *text;
 
-	(void)created;
 	if (names->count == names->room) {
 		struct kev_name *grown = reallocarray(names->list, room, sizeof(*grown));
 
@@ -35,6 +34,12 @@ static int add(void *context, struct kev_str name, int64_t created)
 	return 0;
 }
 
+static int add_namespace(void *context, struct kev_str name, int64_t created)
+{
+	(void)created;
+	return add(context, name);
+}
+
 static int by_text(const void *a, const void *b)
 {
 	const struct kev_name *left = a, *right = b;
@@ -42,14 +47,27 @@ static int by_text(const void *a, const void *b)
 	return kev_str_cmp(kev_str_c(left->text), kev_str_c(right->text));
 }
 
-int kev_names_collect(struct kev_store *store, struct kev_names *out)
+static int collect(struct kev_store *store, const struct kev_store_visitor *visitor, struct kev_names *out)
 {
-	const struct kev_store_visitor visitor = {.namespace_ = add, .context = out};
-	int r = kev_store_walk(store, &visitor);
+	int r = kev_store_walk(store, visitor);
 
 	if (!r && out->count)
 		qsort(out->list, out->count, sizeof(*out->list), by_text);
 	return r;
+}
+
+int kev_names_collect(struct kev_store *store, struct kev_names *out)
+{
+	const struct kev_store_visitor visitor = {.namespace_ = add_namespace, .context = out};
+
+	return collect(store, &visitor, out);
+}
+
+int kev_names_collect_permitted(struct kev_store *store, struct kev_names *out)
+{
+	const struct kev_store_visitor visitor = {.permitted = add, .context = out};
+
+	return collect(store, &visitor, out);
 }
 
 static struct kev_name *find(const struct kev_names *names, struct kev_str text)

@@ -20,6 +20,8 @@ struct kev_name {
 
 /** @param out  all zero; fini it in any case. @return 0 or -ENOMEM */
 int kev_names_collect(struct kev_store *store, struct kev_names *out) KEV_MUST_USE;
+/** Those that are permitted by name (kev_store_permit()), be there such namespaces or not; the same. */
+int kev_names_collect_permitted(struct kev_store *store, struct kev_names *out) KEV_MUST_USE;
 void kev_names_fini(struct kev_names *names);
 
 /** @return borrowed, or NULL where there is none of that name */

@@ -609,6 +609,30 @@ static void test_too_many_pods(void **state)
 	assert_non_null(strstr(world->said, "pods of 1 of 2 namespaces"));
 }
 
+/* Also when there are more namespaces than before. */
+static void test_too_many_pods_later(void **state)
+{
+	struct world *world = *state;
+
+	world->config.max_watches = 5;
+	world->server.pods = false;
+	place(world, "a")->pods = place(world, "b")->pods = true;
+	begin(world);
+	assert_string_equal(watches(world), "namespaces a/events b/events a/pods b/pods");
+	sample_changes(&world->sample);
+	world->server.places[3] = (struct place){.name = "d", .exists = true, .events = true, .pods = true};
+	tell_namespace(world, "ADDED", "d");
+	assert_string_equal(watches(world), "namespaces a/events b/events b/pods d/events");
+	assert_non_null(strstr(sample_changes(&world->sample), "-pod a/p"));
+	world->server.places[4] = (struct place){.name = "e", .exists = true, .events = true};
+	tell_namespace(world, "ADDED", "e");
+	assert_string_equal(watches(world), "namespaces a/events b/events d/events e/events");
+	/* And take what is left again. */
+	place(world, "e")->exists = false;
+	tell_namespace(world, "DELETED", "e");
+	assert_string_equal(watches(world), "namespaces a/events b/events d/events a/pods");
+}
+
 static void test_namespaces_come_and_go(void **state)
 {
 	struct world *world = *state;
@@ -830,6 +854,77 @@ static void test_cluster_role_goes(void **state)
 	assert_int_equal(events(world), 3);
 }
 
+/* To where the whole is permitted, and its list does not come: the namespaces are not watched any more, and
+ * what they showed stands, as stale. */
+static void gather_in_vain(struct world *world)
+{
+	begin(world);
+	world->server.events = true;
+	world->sample.now += 60 * S;
+	kev_coverage_tick(world->coverage, world->sample.now);
+	round_trip(world);
+	round_trip(world);
+	assert_non_null(stub_find(world->http, "/api/v1/events?limit=5000"));
+	assert_string_equal(watches(world), "pods namespaces");
+	assert_true(seen(world, "a") && seen(world, "b"));
+	assert_false(seen(world, "c"));
+	world->server.events = false;
+	world->said[0] = '\0';
+}
+
+/* Whatever is shown is watched, or stale. */
+static void check_shown(struct world *world)
+{
+	for (size_t i = 0; i < NAMESPACES_MAX && world->server.places[i].name; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/api/v1/namespaces/%s/events?watch=1",
+			world->server.places[i].name);
+		assert_true(!seen(world, world->server.places[i].name) || stub_find(world->http, path) ||
+			    is_stale(world));
+	}
+}
+
+/* A namespace goes while nobody watches it. */
+static void test_cluster_role_fails_without_a_namespace(void **state)
+{
+	struct world *world = *state;
+
+	gather_in_vain(world);
+	place(world, "a")->exists = false;
+	tell_namespace(world, "DELETED", "a");
+	pass(world, 2 * S);
+	assert_string_equal(watches(world), "pods namespaces b/events");
+	check_shown(world);
+	assert_false(seen(world, "a"));
+	/* Nor is anything left of it. */
+	assert_int_equal(events(world), 1);
+	assert_false(is_stale(world));
+}
+
+/* There are more namespaces now than may be watched. */
+static void test_cluster_role_fails_with_too_many_namespaces(void **state)
+{
+	struct world *world = *state;
+	struct place *more = &world->server.places[3];
+
+	world->config.max_watches = 3;
+	gather_in_vain(world);
+	more[0] = (struct place){.name = "a0", .exists = true, .events = true, .revision = "4"};
+	more[1] = (struct place){.name = "a1", .exists = true, .events = true, .revision = "5"};
+	stub_body(world->http, stub_find(world->http, "/api/v1/namespaces?watch=1"),
+		"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a0\",\"resourceVersion\":\"11\"}}}"
+		"\n");
+	tell_namespace(world, "ADDED", "a1");
+	pass(world, 2 * S);
+	assert_string_equal(watches(world), "pods namespaces a/events a0/events a1/events");
+	check_shown(world);
+	assert_false(seen(world, "b"));
+	assert_non_null(strstr(world->said, "2 of 5 namespaces cannot be watched one by one"));
+	assert_non_null(strstr(world->said, "they are shown as forbidden"));
+	assert_false(is_stale(world));
+}
+
 /* With no names to ask for, those of the events are known. */
 static void test_cluster_role_goes_without_namespaces(void **state)
 {
@@ -899,6 +994,7 @@ int main(void)
 		TEST(test_too_many_given),
 		TEST(test_too_many_later),
 		TEST(test_too_many_pods),
+		TEST(test_too_many_pods_later),
 		TEST(test_namespaces_come_and_go),
 		TEST(test_namespace_goes_while_events_are_held),
 		TEST(test_role_goes_and_comes),
@@ -908,6 +1004,8 @@ int main(void)
 		TEST(test_cluster_role_without_watch),
 		TEST(test_role_without_watch),
 		TEST(test_cluster_role_goes),
+		TEST(test_cluster_role_fails_without_a_namespace),
+		TEST(test_cluster_role_fails_with_too_many_namespaces),
 		TEST(test_cluster_role_goes_without_namespaces),
 		TEST(test_relist_lists_all),
 		TEST(test_progress),

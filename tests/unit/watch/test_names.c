@@ -50,6 +50,22 @@ static void test_collect_sorts(void **state)
 	kev_names_fini(&names);
 }
 
+static void test_collect_permitted(void **state)
+{
+	struct sample *sample = *state;
+	struct kev_names names = {NULL, 0, 0};
+
+	put(sample, "a", 0);
+	put(sample, "b", 0);
+	assert_int_equal(kev_store_permit(sample->store, KEV_STR("unknown"), true), 0);
+	assert_int_equal(kev_store_permit(sample->store, KEV_STR("b"), true), 0);
+	assert_int_equal(kev_names_collect_permitted(sample->store, &names), 0);
+	assert_int_equal(names.count, 2);
+	assert_string_equal(names.list[0].text, "b");
+	assert_string_equal(names.list[1].text, "unknown");
+	kev_names_fini(&names);
+}
+
 static void test_collect_nothing(void **state)
 {
 	struct sample *sample = *state;
@@ -103,6 +119,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_collect_sorts),
+		TEST(test_collect_permitted),
 		TEST(test_collect_nothing),
 		TEST(test_guess),
 		TEST(test_guess_keeps_what_is_known),
