@@ -586,6 +586,20 @@ static bool may_admit(const struct kev_http *http)
 	return http->version != CURL_HTTP_VERSION_2_0 || connecting == 0;
 }
 
+/* @return as kev_login_prepare() */
+static int prepare_login(
+	struct kev_http_transfer *transfer, struct kev_buf *header, const struct kev_identity **identity)
+{
+	struct kev_login *login = transfer->http->login;
+	int r = kev_login_prepare(login, header, &transfer->login, identity, &transfer->reason);
+
+	if (r == 0 || r == -ENOMEM || !transfer->request.prompt)
+		return r;
+	kev_login_prepare_bare(login, &transfer->login, identity);
+	kev_error_set(&transfer->reason, "%s", "");
+	return 0;
+}
+
 /* Give it what changes from time to time: who we are. @return 0, -EAGAIN (not yet), or an error that the
  * transfer has then */
 static int log_in(struct kev_http_transfer *transfer)
@@ -601,7 +615,7 @@ static int log_in(struct kev_http_transfer *transfer)
 	int r;
 
 	kev_buf_init(&text, HEADER_MAX);
-	r = kev_login_prepare(http->login, &text, &transfer->login, &connection.identity, &transfer->reason);
+	r = prepare_login(transfer, &text, &connection.identity);
 	if (r == 0 && text.len)
 		r = kev_buf_cstr(&text) ? kev_header_list_add(&transfer->headers, text.data) : -ENOMEM;
 	kev_buf_wipe(&text);

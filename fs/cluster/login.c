@@ -170,6 +170,13 @@ int kev_login_prepare(struct kev_login *login, struct kev_buf *header, struct ke
 	return 0;
 }
 
+void kev_login_prepare_bare(
+	const struct kev_login *login, struct kev_login_state *state, const struct kev_identity **identity)
+{
+	*state = (struct kev_login_state){0, login->version};
+	*identity = &login->identity;
+}
+
 bool kev_login_is_outdated(const struct kev_login *login, const struct kev_login_state *state)
 {
 	return state->version != login->version;

@@ -66,6 +66,7 @@ void kev_pulse_tick(struct kev_pulse *pulse, int64_t at)
 {
 	const struct kev_http_request request = {.path = PATH,
 		.accept = "*/*",
+		.prompt = true,
 		.total_timeout = KEV_PULSE_TIMEOUT,
 		.body = on_body,
 		.done = on_done,

@@ -226,6 +226,24 @@ def test_plugin_that_breaks_later(fake, mount, scratch, plugin, does):
     assert wait_for(lambda: status(m)["stale"] is False, 10)
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("does", ["echo expired >&2; exit 1", "exec sleep 1000"], ids=["fails", "hangs"])
+def test_plugin_that_breaks_ends_no_watch(fake, mount, scratch, plugin, does):
+    """In silence the server is asked whether it lives: without a credential, if need be."""
+    plugin.prints(token="fake-token-1", expirationTimestamp=stamp(int(time.time()) + 5))
+    m = mount(kubeconfig=configure(fake, scratch / "config", plugin.user()))
+    plugin.does.write_text(does)
+
+    def watches():
+        return {w["start"] for kind in ("events", "pods", "namespaces") for w in fake.watching(kind)}
+    assert wait_for(lambda: len(watches()) == 3)
+    known = watches()
+    time.sleep(50)
+    assert watches() == known
+    pulses = [r for r in fake.order("requests", "GET") if r["url"].startswith("/livez")]
+    assert len(pulses) == 2 and pulses[-1]["user"] != TOKEN_USER + "fake-token-1" and status(m)["stale"] is False
+
+
 def noting(scratch, answer):
     """A plugin that writes down what it finds: environment, directory, standard input, arguments."""
     path = scratch / "notes"

@@ -57,6 +57,9 @@ struct kev_http_request {
 	const char *post;          /**< JSON to send, as POST; copied; NULL: GET */
 	bool gzip; /**< send Accept-Encoding: gzip, decode the answer; whoever takes it caps it. Never on a
 		      watch. */
+	/** Rather without a credential than late: where that waits for a plugin, or cannot be had, the
+	 * request goes without. */
+	bool prompt;
 	int idle_timeout;  /**< seconds without a byte that end the transfer with -ETIMEDOUT; 0: none. The
 			      next request then makes a new connection. */
 	int total_timeout; /**< seconds, the same; 0: none */

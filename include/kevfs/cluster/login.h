@@ -42,6 +42,10 @@ struct kev_login_state {
 int kev_login_prepare(struct kev_login *login, struct kev_buf *header, struct kev_login_state *state,
 	const struct kev_identity **identity, struct kev_error *error) KEV_MUST_USE;
 
+/** The same for a request that goes without a header, now. */
+void kev_login_prepare_bare(
+	const struct kev_login *login, struct kev_login_state *state, const struct kev_identity **identity);
+
 /** Another client certificate is used than by a request of that state: its connection is over. */
 bool kev_login_is_outdated(const struct kev_login *login, const struct kev_login_state *state);
 

@@ -9,7 +9,8 @@
 /**
  * Feels whether the server still lives while nobody hears of it. The kernel of a server that hangs answers
  * for it for ever, and a watch may be silent for as long as it likes: so after KEV_PULSE_AFTER without a byte
- * the server is asked for something that costs it nothing. Whatever it answers, it lives. If it does not
+ * the server is asked for something that costs it nothing. Whatever it answers, it lives: so
+ * where a credential plugin hangs or fails, it is asked without a credential. If it does not
  * within KEV_PULSE_TIMEOUT, its connection is given up, and with it all that hangs there: they list anew.
  *
  * What is asked for is /livez, which every user may see, which the API server answers without waiting in a

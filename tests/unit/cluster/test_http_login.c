@@ -256,6 +256,59 @@ static void test_plugin_holds_nobody_else_up(void **state)
 	assert_int_equal(watch.dones, 0);
 }
 
+/* Whoever asks whether the server lives does not wait for a plugin, nor fails with it; but shows what is
+ * known of us. */
+static void test_plugin_is_not_waited_for(void **state)
+{
+	struct world *w = *state;
+	struct client *client = &w->client;
+	struct answer watch = {.heads = 0}, prompt = {.heads = 0}, other = {.heads = 0}, again = {.heads = 0};
+
+	use_plugin(w);
+	prints_certificate(w, &w->user);
+	client->served.client_ca = &w->ca;
+	client_open(client, handle);
+	client_get(client, &watch, "/watch");
+	run(client);
+	let_plugin_go(w);
+	client_run_until(client, &watch.pieces, 1);
+	client->skew += 2 * KEV_NS_PER_SEC;
+	client_ask(
+		client, &prompt, (struct kev_http_request){.path = "/", .prompt = true, .total_timeout = 15});
+	assert_false(kev_http_is_waiting(client->http, NULL));
+	client_run_one(client, &prompt);
+	assert_peer(&prompt, &w->user);
+	assert_null(strstr(prompt.body, "Authorization"));
+	client_get(client, &other, "/");
+	run(client);
+	assert_true(kev_http_is_waiting(client->http, other.transfer));
+	write_file(w->answer, "nonsense");
+	let_plugin_go(w);
+	client_run_one(client, &other);
+	assert_failure(&other, -EACCES, "exec plugin login");
+	client_ask(
+		client, &again, (struct kev_http_request){.path = "/", .prompt = true, .total_timeout = 15});
+	client_run_one(client, &again);
+	assert_peer(&again, &w->user);
+	assert_int_equal(watch.dones, 0);
+}
+
+/* Where there is a credential, it goes along. */
+static void test_prompt_with_a_credential(void **state)
+{
+	struct world *w = *state;
+	struct client *client = &w->client;
+	struct answer first = {.heads = 0}, prompt = {.heads = 0};
+
+	use_quick_plugin(w);
+	prints(w, "\"token\":\"abc\"");
+	client_open(client, handle);
+	client_fetch(client, &first, "/");
+	client_ask(client, &prompt, (struct kev_http_request){.path = "/", .prompt = true});
+	client_run_one(client, &prompt);
+	assert_non_null(strstr(prompt.body, "\r\nAuthorization: Bearer abc\r\n"));
+}
+
 static void refuse(struct answer *answer)
 {
 	int *fresh = answer->context;
@@ -483,6 +536,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_plugin_is_waited_for),
 		TEST(test_plugin_holds_nobody_else_up),
+		TEST(test_plugin_is_not_waited_for),
+		TEST(test_prompt_with_a_credential),
 		TEST(test_plugin_runs_again_when_refused),
 		TEST(test_plugin_that_fails),
 		TEST(test_plugin_that_fails_when_refused),

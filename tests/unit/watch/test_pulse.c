@@ -67,6 +67,7 @@ static void test_tick_asks_in_silence(void **state)
 	assert_non_null(asked(world));
 	assert_int_equal(asked(world)->request.total_timeout, 15);
 	assert_false(asked(world)->request.gzip);
+	assert_true(asked(world)->request.prompt);
 	/* One question at a time. */
 	assert_int_equal(kev_pulse_deadline(world->pulse), INT64_MAX);
 	kev_pulse_tick(world->pulse, 500 * S);
