@@ -487,6 +487,9 @@ static void give_up_connection(struct kev_http *http, struct kev_http_transfer *
 		return;
 	(void)curl_easy_setopt(dead->easy, CURLOPT_FORBID_REUSE, 1L);
 	http->fresh = true;
+	/* Who had less patience may have met no more than a slow answer. */
+	if (now(http) < deadline(dead->last_byte, KEV_HTTP_DEAD_AFTER))
+		return;
 	for (struct kev_http_transfer *t = http->first; t; t = t->next) {
 		if (t == dead || t->error || t->cancelled || !is_http2(t) ||
 			kev_http_heard(http, t) > dead->last_byte)

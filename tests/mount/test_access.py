@@ -308,6 +308,23 @@ def test_cluster_role_goes_and_comes(world, mount):
     assert m.settle(world) == len(world.events())
 
 
+def test_one_that_is_impatient_ends_no_watch(world, mount):
+    """A list that is given up after a few seconds tells that it is slow, and not that the connection is dead on which all others are silent."""
+    permit(world, events=["a", "b", "d"])
+    m = mount(world, "sync_timeout=4", source="token")
+
+    def watches():
+        return {w["start"] for kind in ("events", "pods", "namespaces") for w in world.watching(kind)}
+    assert wait_for(lambda: len(watches()) == 4)
+    known = watches()
+    with world.fault("stall", verb="list", resource="events", namespace="d") as f:
+        world.namespace("d")
+        assert wait_for(lambda: f.acted() > 1, 20) and "not a byte for 4 s" in status(m)["last_error"]
+        assert watches() == known
+    assert wait_for(lambda: "d" in {w["namespace"] for w in world.watching()})
+    assert known <= watches() and not is_denied(m, "d")
+
+
 @pytest.mark.timeout(300)
 def test_role_goes_and_comes(world, mount):
     permit(world, events=["a", "b"])

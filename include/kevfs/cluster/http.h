@@ -93,7 +93,12 @@ int kev_http_start(struct kev_http *http, const struct kev_http_request *request
  * no-ops. */
 void kev_http_cancel(struct kev_http *http, struct kev_http_transfer *transfer);
 
-/** The same for one that the server does not answer: its connection is given up with it. */
+/** A request that was not answered for so many seconds tells that its connection is dead, and with it what
+ * else is silent there. One that had less patience tells only that the server is slow. */
+#define KEV_HTTP_DEAD_AFTER 15
+
+/** The same for one that the server does not answer: its connection is given up with it, if it has waited for
+ * KEV_HTTP_DEAD_AFTER. */
 void kev_http_give_up(struct kev_http *http, struct kev_http_transfer *transfer);
 
 /** Wait at most timeout_ms for something to do and do it: callbacks run inside. @return 0 or -errno of a

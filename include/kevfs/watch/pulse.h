@@ -23,7 +23,7 @@
 struct kev_pulse;
 
 #define KEV_PULSE_AFTER (20 * KEV_NS_PER_SEC)
-#define KEV_PULSE_TIMEOUT 15 /* s */
+#define KEV_PULSE_TIMEOUT KEV_HTTP_DEAD_AFTER
 
 /** http is borrowed. @return new, or NULL on ENOMEM */
 struct kev_pulse *kev_pulse_create(struct kev_http *http);
