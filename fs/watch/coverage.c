@@ -2,53 +2,19 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "kevfs/base/defs.h"
 #include "kevfs/base/log.h"
-#include "kevfs/watch/existence.h"
 #include "kevfs/watch/names.h"
-#include "kevfs/watch/watcher.h"
+
+#include "coverage_internal.h"
 
 /* After something failed for want of memory. */
 #define RETRY KEV_NS_PER_SEC
 
-/* Watchers of the whole cluster: one a kind. */
-#define KINDS (KEV_SCOPE_NAMESPACES + 1)
-
-/* A namespace that is watched by itself. */
-struct area {
-	struct area *next;
-	char *name;
-	struct kev_watcher *events;
-	struct kev_watcher *pods; /* NULL: not watched, or not by itself */
-	struct kev_existence *existence;
-	bool permitted; /* as the store was told */
-	bool known;     /* it is among the names that there are */
-	uint32_t begun; /* of the relist by which its events are lost */
-};
-
-struct kev_coverage {
-	struct kev_coverage_config config;
-	struct kev_watcher *whole[KINDS]; /* NULL with namespaces to keep to */
-	struct area *areas, *retired;     /* retired: stopped, but the intake may still hold what is theirs */
-	size_t count, pods;               /* areas, and those of them whose pods are watched */
-	uint64_t looked; /* kev_store_namespace_changes() when the names were looked at last */
-	bool spread;     /* the store shows only what is permitted by name */
-	bool look;       /* look at the names, whether or not they have changed */
-	bool moved;      /* the server may have another history */
-	bool started;
-	bool spoken;      /* the first sync is over */
-	size_t beyond;    /* namespaces that are not watched: there are more than max_watches */
-	int64_t retry_at; /* monotonic ns; INT64_MAX: nothing has failed */
-	int failure;      /* of the first sync, for good */
-	struct kev_error why;
-};
-
 /* Goes through all watchers; all zero at its beginning. */
 struct cursor {
 	size_t whole;
-	struct area *area;
+	struct kev_area *area;
 	bool pods; /* the area's pods come next */
 };
 
@@ -76,7 +42,7 @@ static uint32_t next_random(void *context)
 	return c->config.random(c->config.context);
 }
 
-static void fail(struct kev_coverage *c, int result, const struct kev_error *why)
+void kev_coverage_fail(struct kev_coverage *c, int result, const struct kev_error *why)
 {
 	/* The others mostly fail for the same reason. */
 	if (c->failure)
@@ -88,7 +54,7 @@ static void fail(struct kev_coverage *c, int result, const struct kev_error *why
 static void on_failed(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why)
 {
 	(void)watcher;
-	fail(context, result, why);
+	kev_coverage_fail(context, result, why);
 }
 
 /* What the others know of it they cannot tell themselves. Any number may say so at once: that is one move. */
@@ -113,7 +79,7 @@ static void move_others(struct kev_coverage *c)
 }
 
 /* @return new, or NULL on ENOMEM */
-static struct kev_watcher *create_watcher(
+struct kev_watcher *kev_coverage_watcher(
 	struct kev_coverage *c, enum kev_scope_kind kind, const char *namespace_, bool shown)
 {
 	const struct kev_coverage_config *config = &c->config;
@@ -140,249 +106,6 @@ static struct kev_watcher *create_watcher(
 	return kev_watcher_create(&watcher);
 }
 
-/* ---- areas ---- */
-
-static void free_area(struct area *area)
-{
-	kev_existence_destroy(area->existence);
-	kev_watcher_destroy(area->events);
-	kev_watcher_destroy(area->pods);
-	free(area->name);
-	free(area);
-}
-
-/* Let the store show what is in it, or not. */
-static int permit(struct kev_coverage *c, struct area *area, bool permitted)
-{
-	int r = kev_store_permit(c->config.store, kev_str_c(area->name), permitted);
-
-	if (!r)
-		area->permitted = permitted;
-	return r;
-}
-
-static struct area *create_area(struct kev_coverage *c, const char *name)
-{
-	bool shown =
-		(c->config.shown || c->spoken) && kev_store_is_permitted(c->config.store, kev_str_c(name));
-	struct area *area = calloc(1, sizeof(*area));
-
-	if (!area)
-		return NULL;
-	area->name = strdup(name);
-	/* Who was forbidden the whole for long enough need not be told as often of its parts. */
-	if (area->name)
-		area->events =
-			create_watcher(c, KEV_SCOPE_EVENTS, area->name, shown && !c->whole[KEV_SCOPE_EVENTS]);
-	if (area->events && permit(c, area, shown) == 0)
-		return area;
-	free_area(area);
-	return NULL;
-}
-
-static int add_area(struct kev_coverage *c, const char *name)
-{
-	struct area *area = create_area(c, name), **last = &c->areas;
-
-	if (!area)
-		return -ENOMEM;
-	area->known = true;
-	while (*last)
-		last = &(*last)->next;
-	*last = area;
-	c->count++;
-	if (c->started)
-		kev_watcher_start(area->events);
-	return 0;
-}
-
-/* Its pods are not watched by itself any more. What there is of them stays if others watch them. */
-static void leave_pods(struct kev_coverage *c, struct area *area)
-{
-	const struct kev_watcher *whole = c->whole[KEV_SCOPE_PODS];
-
-	if (!area->pods)
-		return;
-	kev_watcher_stop(area->pods);
-	kev_watcher_destroy(area->pods);
-	area->pods = NULL;
-	c->pods--;
-	if (!whole || kev_watcher_denied(whole))
-		kev_store_forget_pods(c->config.store, kev_str_c(area->name));
-}
-
-/* Take it out, stopped. */
-static void retire(struct kev_coverage *c, struct area **at)
-{
-	struct area *area = *at;
-
-	leave_pods(c, area);
-	kev_watcher_stop(area->events);
-	*at = area->next;
-	c->count--;
-	area->next = c->retired;
-	c->retired = area;
-}
-
-/* The namespace is gone, and its events with it: their own watch may not have told of all of them. */
-static int lose(struct kev_coverage *c, struct area *area)
-{
-	int r = kev_intake_relist_begin(c->config.intake, &area->begun);
-
-	if (!r)
-		r = kev_intake_relist_end(c->config.intake, kev_str_c(area->name), &area->begun);
-	return r ? r : permit(c, area, false);
-}
-
-static void free_retired(struct kev_coverage *c)
-{
-	while (c->retired && !kev_intake_holding(c->config.intake)) {
-		struct area *area = c->retired;
-
-		c->retired = area->next;
-		free_area(area);
-	}
-}
-
-/* Like lose(), of one that has no area any more. */
-static int lose_name(struct kev_coverage *c, const char *name)
-{
-	struct area *area = calloc(1, sizeof(*area));
-	int r;
-
-	if (!area)
-		return -ENOMEM;
-	area->name = strdup(name);
-	r = area->name ? lose(c, area) : -ENOMEM;
-	area->next = c->retired;
-	c->retired = area;
-	return r;
-}
-
-/* ---- which namespaces there are ---- */
-
-static void mark_areas(struct kev_coverage *c, const struct kev_names *names)
-{
-	for (struct area *area = c->areas; area; area = area->next) {
-		struct kev_name *name = kev_names_find(names, area->name);
-
-		area->known = name;
-		if (name)
-			name->taken = true;
-	}
-}
-
-static int drop_unknown(struct kev_coverage *c)
-{
-	struct area **at = &c->areas;
-
-	while (*at) {
-		int r = (*at)->known ? 0 : lose(c, *at);
-
-		if (r)
-			return r;
-		if ((*at)->known)
-			at = &(*at)->next;
-		else
-			retire(c, at);
-	}
-	return 0;
-}
-
-static void explain_beyond(const struct kev_coverage *c, struct kev_error *out)
-{
-	kev_error_set(out,
-		"%zu of %zu namespaces cannot be watched one by one, since max_watches is %u: a ClusterRole "
-		"that allows to list and watch events in the API group \"\" would help, or -o namespace= "
-		"for some of them",
-		c->beyond, c->beyond + c->count, c->config.max_watches);
-}
-
-static void note_beyond(struct kev_coverage *c, size_t beyond)
-{
-	struct kev_error why;
-	bool news = beyond && !c->beyond;
-
-	c->beyond = beyond;
-	if (!news)
-		return;
-	explain_beyond(c, &why);
-	if (!c->spoken && !c->config.patient)
-		fail(c, -E2BIG, &why);
-	else
-		kev_log_warning("%s; they are shown as forbidden", why.text);
-}
-
-static bool has_area(const struct kev_coverage *c, const char *name)
-{
-	const struct area *area = c->areas;
-
-	while (area && strcmp(area->name, name) != 0)
-		area = area->next;
-	return area;
-}
-
-/* While all was to be watched at once, what was shown stayed. Of that, a namespace may have gone meanwhile,
- * or be one too many now: without a watch it would stand still, and nothing would say so. */
-static int hide_unwatched(struct kev_coverage *c, const struct kev_names *names)
-{
-	struct kev_names shown = {NULL, 0, 0};
-	int r = kev_names_collect_permitted(c->config.store, &shown);
-
-	for (size_t i = 0; i < shown.count && !r; i++) {
-		const char *name = shown.list[i].text;
-
-		if (has_area(c, name))
-			continue;
-		r = kev_names_find(names, name) ? kev_store_permit(c->config.store, kev_str_c(name), false)
-						: lose_name(c, name);
-	}
-	kev_names_fini(&shown);
-	return r;
-}
-
-static int fit_areas(struct kev_coverage *c, const struct kev_names *names)
-{
-	size_t beyond = 0;
-	int r;
-
-	mark_areas(c, names);
-	r = drop_unknown(c);
-	for (size_t i = 0; i < names->count && !r; i++) {
-		if (names->list[i].taken)
-			continue;
-		if (c->count < c->config.max_watches)
-			r = add_area(c, names->list[i].text);
-		else
-			beyond++;
-	}
-	if (!r && c->look)
-		r = hide_unwatched(c, names);
-	if (!r)
-		note_beyond(c, beyond);
-	return r;
-}
-
-/* Let there be an area for each namespace that is known. */
-static int look_around(struct kev_coverage *c)
-{
-	uint64_t changes = kev_store_namespace_changes(c->config.store);
-	struct kev_names names = {NULL, 0, 0};
-	int r;
-
-	if (!c->look && changes == c->looked)
-		return 0;
-	r = kev_names_collect(c->config.store, &names);
-	if (!r)
-		r = fit_areas(c, &names);
-	kev_names_fini(&names);
-	if (r)
-		return r;
-	c->looked = changes;
-	c->look = false;
-	return 0;
-}
-
 /* ---- by what is permitted ---- */
 
 static bool is_denied(const struct kev_coverage *c, enum kev_scope_kind kind)
@@ -407,7 +130,7 @@ static int begin_spread(struct kev_coverage *c)
 		r = guess_names(c);
 	c->look = true;
 	if (!r)
-		r = look_around(c);
+		r = kev_areas_look_around(c);
 	if (r || c->failure)
 		return r;
 	kev_store_restrict(c->config.store, true);
@@ -421,15 +144,15 @@ static bool has_room(const struct kev_coverage *c)
 	return c->count + c->pods < c->config.max_watches;
 }
 
-static int go_by_pods(struct kev_coverage *c, struct area *area)
+static int go_by_pods(struct kev_coverage *c, struct kev_area *area)
 {
 	bool wanted = is_denied(c, KEV_SCOPE_PODS) && !kev_watcher_denied(area->events);
 
 	if (!wanted || c->count + c->pods > c->config.max_watches)
-		leave_pods(c, area);
+		kev_area_leave_pods(c, area);
 	if (!wanted || area->pods || !has_room(c))
 		return 0;
-	area->pods = create_watcher(c, KEV_SCOPE_PODS, area->name, false);
+	area->pods = kev_coverage_watcher(c, KEV_SCOPE_PODS, area->name, false);
 	if (!area->pods)
 		return -ENOMEM;
 	c->pods++;
@@ -439,7 +162,7 @@ static int go_by_pods(struct kev_coverage *c, struct area *area)
 }
 
 /* An empty list may be that of a namespace which there is not. */
-static void ask_existence(struct kev_coverage *c, struct area *area)
+static void ask_existence(struct kev_coverage *c, struct kev_area *area)
 {
 	struct kev_watcher_progress progress;
 
@@ -450,15 +173,15 @@ static void ask_existence(struct kev_coverage *c, struct area *area)
 	area->existence = kev_existence_ask(c->config.http, c->config.cluster->server, area->name);
 }
 
-static int go_by_area(struct kev_coverage *c, struct area *area)
+static int go_by_area(struct kev_coverage *c, struct kev_area *area)
 {
 	bool listed = kev_watcher_listed(area->events);
 	int r = 0;
 
 	if (listed && !area->permitted)
-		r = permit(c, area, true);
+		r = kev_area_permit(c, area, true);
 	else if (kev_watcher_denied(area->events) && area->permitted)
-		r = permit(c, area, false);
+		r = kev_area_permit(c, area, false);
 	if (listed)
 		ask_existence(c, area);
 	return r ? r : go_by_pods(c, area);
@@ -472,8 +195,8 @@ static int spread(struct kev_coverage *c)
 	/* What there is must be known, or that it may not be. */
 	if (c->whole[KEV_SCOPE_NAMESPACES] && !kev_watcher_settled(c->whole[KEV_SCOPE_NAMESPACES]))
 		return 0;
-	r = c->spread ? look_around(c) : begin_spread(c);
-	for (struct area *area = c->areas; area && !r; area = area->next)
+	r = c->spread ? kev_areas_look_around(c) : begin_spread(c);
+	for (struct kev_area *area = c->areas; area && !r; area = area->next)
 		r = go_by_area(c, area);
 	return r;
 }
@@ -482,7 +205,7 @@ static int spread(struct kev_coverage *c)
 static void gather(struct kev_coverage *c)
 {
 	while (c->areas)
-		retire(c, &c->areas);
+		kev_area_retire(c, &c->areas);
 	c->look = true;
 	c->beyond = 0;
 	if (!kev_watcher_listed(c->whole[KEV_SCOPE_EVENTS]))
@@ -500,7 +223,7 @@ static void arrange(struct kev_coverage *c, int64_t at)
 	else if (c->spread)
 		gather(c);
 	c->retry_at = r ? at + RETRY : INT64_MAX;
-	free_retired(c);
+	kev_areas_free_retired(c);
 }
 
 /* ---- the whole ---- */
@@ -528,12 +251,12 @@ static int set_up(struct kev_coverage *c, struct kev_error *error)
 		r = keep_to_namespaces(c, error);
 		if (!r)
 			r = begin_spread(c);
-		for (struct area *area = c->areas; area && !r; area = area->next)
+		for (struct kev_area *area = c->areas; area && !r; area = area->next)
 			r = go_by_pods(c, area);
 		return r;
 	}
 	for (int kind = 0; kind < KINDS && !r; kind++) {
-		c->whole[kind] = create_watcher(c, (enum kev_scope_kind)kind, NULL, c->config.shown);
+		c->whole[kind] = kev_coverage_watcher(c, (enum kev_scope_kind)kind, NULL, c->config.shown);
 		r = c->whole[kind] ? 0 : -ENOMEM;
 	}
 	return r;
@@ -563,19 +286,19 @@ int kev_coverage_create(
 
 void kev_coverage_destroy(struct kev_coverage *c)
 {
-	struct area *next;
+	struct kev_area *next;
 
 	if (!c)
 		return;
 	for (int kind = 0; kind < KINDS; kind++)
 		kev_watcher_destroy(c->whole[kind]);
-	for (struct area *area = c->areas; area; area = next) {
+	for (struct kev_area *area = c->areas; area; area = next) {
 		next = area->next;
-		free_area(area);
+		kev_area_free(area);
 	}
-	for (struct area *area = c->retired; area; area = next) {
+	for (struct kev_area *area = c->retired; area; area = next) {
 		next = area->next;
-		free_area(area);
+		kev_area_free(area);
 	}
 	free(c);
 }
@@ -620,7 +343,7 @@ static void fail_denied(struct kev_coverage *c)
 			c->areas->name);
 	else
 		kev_error_set(&all, "%s; nor may those of any of the %zu namespaces", why.text, c->count);
-	fail(c, -EACCES, &all);
+	kev_coverage_fail(c, -EACCES, &all);
 }
 
 /* @return whether all of the first sync is over, well or not, and something may be seen */
@@ -636,7 +359,7 @@ static bool is_over(const struct kev_coverage *c, bool *seen)
 		if (kev_watcher_kind(watcher) == KEV_SCOPE_EVENTS && kev_watcher_listed(watcher))
 			*seen = true;
 	}
-	for (const struct area *area = c->areas; area; area = area->next) {
+	for (const struct kev_area *area = c->areas; area; area = area->next) {
 		if (area->existence && !kev_existence_answered(area->existence))
 			return false;
 	}
@@ -677,7 +400,7 @@ static void tell_areas(const struct kev_coverage *c)
 	const struct kev_watcher *first = c->whole[KEV_SCOPE_EVENTS];
 	size_t denied = 0, without_pods = 0;
 
-	for (const struct area *area = c->areas; area; area = area->next) {
+	for (const struct kev_area *area = c->areas; area; area = area->next) {
 		bool here = kev_watcher_denied(area->events);
 
 		denied += here ? 1 : 0;
