@@ -26,7 +26,7 @@ SEES = {
 
 # Foreign headers: pattern of the header, patterns of the files that may include it. Others of the C library and the system are free.
 FOREIGN = [
-    (r"curl/.*", [r"fs/cluster/(http|connection|header_list)\.c", r"include/kevfs/cluster/(connection|header_list)\.h", r"tests/unit/cluster/test_nomem\.c"]),
+    (r"curl/.*", [r"fs/cluster/(http(_\w+)?|connection|header_list)\.[ch]", r"include/kevfs/cluster/(connection|header_list)\.h", r"tests/unit/cluster/test_nomem\.c"]),
     (r"jansson\.h", [r"(fs|include/kevfs)/cluster/(answer|discovery|extension|jwt|plugin_credential|plugin_info|status)\.[ch]", r"tests/.*"]),
     (r"sqlite3\.h", [r"fs/store/database\.c", r"tests/unit/store/test_(archive|history|history_nomem)\.c"]),
     (r"yaml\.h", [r"fs/cluster/(kubeconfig|document)\.c"]),

@@ -5,17 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <curl/curl.h>
-
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/connection.h"
 #include "kevfs/cluster/failure.h"
-#include "kevfs/cluster/head.h"
 #include "kevfs/cluster/header_list.h"
-#include "kevfs/cluster/heard.h"
-#include "kevfs/cluster/login.h"
-#include "kevfs/cluster/origin.h"
 #include "kevfs/cluster/proxy.h"
+
+#include "http_internal.h"
 
 /* While an answer is awaited, curl is let look this often. libcurl (seen with 7.88: curl_multi_perform()
  * there drops timers) can forget that what came for one request of a connection lies there already, if
@@ -26,54 +22,7 @@
 /* Streams that a connection carries at once, as API servers have it. */
 #define STREAMS 100U
 
-#define URL_MAX (1U << 20)
 #define HEADER_MAX (256U << 10)
-
-struct kev_http_transfer {
-	struct kev_http *http;
-	struct kev_http_transfer *next, **link; /* of all; link NULL: in none */
-	CURL *easy;
-	struct curl_slist *headers; /* hold the credential */
-	/* Its strings are not valid any more; without callbacks once it is cancelled. */
-	struct kev_http_request request;
-	struct kev_head head;
-	char curl_error[CURL_ERROR_SIZE];
-	int64_t started, last_byte;   /* monotonic ns */
-	curl_off_t received;          /* bytes, as they came */
-	uint64_t connection;          /* as kev_heard has it; 0 before the answer begins */
-	struct kev_login_state login; /* what it was sent with */
-	bool waits;                   /* for a credential */
-	bool admitted;                /* the multi has it */
-	bool tried;                   /* to be admitted, in this run */
-	bool outdated;                /* it ends, as it would by itself, for a new connection to be made */
-	bool cancelled;               /* nobody is to be called any more */
-	bool reporting;               /* done is being called; whoever called that frees it */
-	int error;                    /* why it ends, found by us and not by curl */
-	struct kev_error reason;
-};
-
-struct kev_http {
-	const struct kev_cluster_config *config;
-	const struct kev_clock *clock;
-	struct kev_login *login;
-	struct kev_origin origin;
-	char *proxy; /* may hold a password; NULL: none */
-	char *user_agent;
-	struct curl_slist *connect_to;
-	CURLM *multi;
-	struct kev_http_transfer *first, **last;
-	struct kev_heard heard;
-	const struct kev_http_transfer *reported; /* whose done is being called */
-	long version; /* of HTTP, as the server answered last: CURL_HTTP_VERSION_…; 0: not yet */
-	bool inside;  /* curl is calling us: nothing may be added to the multi or taken from it */
-	bool fresh;   /* the connection that there is may be dead: the next request makes a new one */
-	bool global;  /* curl_global_init() was called */
-};
-
-static int64_t now(const struct kev_http *http)
-{
-	return kev_clock_monotonic(http->clock);
-}
 
 /* ---- the handle ---- */
 
@@ -176,187 +125,6 @@ void kev_http_destroy(struct kev_http *http)
 	free(http);
 }
 
-/* ---- what curl calls ---- */
-
-static void fail(struct kev_http_transfer *transfer, int error, const char *what)
-{
-	transfer->error = error;
-	kev_error_set(&transfer->reason, "%s: %s", transfer->http->origin.label, what);
-}
-
-/* A sign of life. */
-static void note_byte(struct kev_http_transfer *transfer)
-{
-	transfer->last_byte = now(transfer->http);
-	kev_heard_more(&transfer->http->heard, transfer->connection, transfer->last_byte);
-}
-
-/* The answer begins: which connection it comes on is known now. */
-static void note_connection(struct kev_http_transfer *transfer)
-{
-	bool made;
-	long port = kev_connection_port(transfer->easy, &made);
-
-	if (!transfer->connection)
-		transfer->connection = kev_heard_begin(
-			&transfer->http->heard, port, made, transfer->started, now(transfer->http));
-}
-
-static struct kev_http_response response_of(const struct kev_http_transfer *transfer)
-{
-	struct kev_http_response response = kev_head_response(&transfer->head);
-
-	response.connection = transfer->connection;
-	return response;
-}
-
-/* @return whether the transfer goes on */
-static bool on_head_complete(struct kev_http_transfer *transfer)
-{
-	struct kev_http_response response = response_of(transfer);
-
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &transfer->http->version);
-	if (response.status != 401)
-		kev_login_accepted(transfer->http->login, &transfer->login);
-	/* curl decodes what was asked for, and would hand over what was not as it came. */
-	if (!transfer->request.gzip && transfer->head.encoding[0] &&
-		strcmp(transfer->head.encoding, "identity") != 0) {
-		fail(transfer, -EPROTO, "the answer is compressed, which was not asked for");
-		return false;
-	}
-	if (transfer->request.head && transfer->request.head(transfer->request.context, &response) &&
-		!transfer->cancelled)
-		fail(transfer, -ECANCELED, "stopped");
-	return !transfer->error && !transfer->cancelled;
-}
-
-static size_t on_header(char *data, size_t size, size_t count, void *context)
-{
-	struct kev_http_transfer *transfer = context;
-	struct kev_str line = {data, size * count};
-	bool before = transfer->head.complete;
-	int r;
-
-	if (transfer->cancelled)
-		return CURL_WRITEFUNC_ERROR;
-	note_connection(transfer);
-	note_byte(transfer);
-	r = kev_head_line(&transfer->head, line, kev_clock_realtime(transfer->http->clock) / KEV_NS_PER_SEC);
-	if (r) {
-		fail(transfer, -EPROTO,
-			r == -EMSGSIZE ? "the headers of the answer are too long"
-				       : "the answer does not begin as HTTP does");
-		return CURL_WRITEFUNC_ERROR;
-	}
-	if (!before && transfer->head.complete && !on_head_complete(transfer))
-		return CURL_WRITEFUNC_ERROR;
-	return line.len;
-}
-
-static size_t on_body(char *data, size_t size, size_t count, void *context)
-{
-	struct kev_http_transfer *transfer = context;
-	struct kev_str piece = {data, size * count};
-
-	if (transfer->cancelled)
-		return CURL_WRITEFUNC_ERROR;
-	note_byte(transfer);
-	if (piece.len && transfer->request.body(transfer->request.context, piece) && !transfer->cancelled)
-		fail(transfer, -ECANCELED, "stopped");
-	return transfer->error || transfer->cancelled ? CURL_WRITEFUNC_ERROR : piece.len;
-}
-
-/* The connection is there, and the request about to go. */
-static int on_connected(void *context, char *address, char *local, int port, int local_port)
-{
-	struct kev_http_transfer *transfer = context;
-
-	(void)local, (void)local_port;
-	kev_connection_meet(transfer->easy, address, port, transfer->request.peer);
-	return CURL_PREREQFUNC_OK;
-}
-
-/* Bytes that the decoder keeps for itself are signs of life, too. */
-static int on_progress(
-	void *context, curl_off_t total, curl_off_t received, curl_off_t upload_total, curl_off_t uploaded)
-{
-	struct kev_http_transfer *transfer = context;
-
-	(void)total, (void)upload_total, (void)uploaded;
-	if (received != transfer->received)
-		note_byte(transfer);
-	transfer->received = received;
-	return 0;
-}
-
-/* ---- starting ---- */
-
-static int add_headers(struct kev_http_transfer *transfer, const struct kev_http_request *request)
-{
-	const struct kev_http *http = transfer->http;
-	struct curl_slist **headers = &transfer->headers;
-	int r = http->origin.host_header ? kev_header_list_add(headers, http->origin.host_header) : 0;
-
-	if (r == 0)
-		r = kev_header_list_add_named(headers, "Accept", request->accept);
-	if (r == 0)
-		r = kev_header_list_add_named(headers, "If-None-Match", request->if_none_match);
-	if (r == 0 && request->post)
-		r = kev_header_list_add(headers, "Content-Type: application/json");
-	for (char **line = http->config->impersonate; line && *line && r == 0; line++)
-		r = kev_header_list_add(headers, *line);
-	return r;
-}
-
-/* Options are set in a run, and one look at the end tells whether all were taken. */
-#define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
-
-static bool set_request(struct kev_http_transfer *transfer, const char *url)
-{
-	CURL *easy = transfer->easy;
-	bool ok = true;
-
-	SET(CURLOPT_PRIVATE, transfer);
-	SET(CURLOPT_ERRORBUFFER, transfer->curl_error);
-	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PATH_AS_IS, 1L);
-	SET(CURLOPT_USERAGENT, transfer->http->user_agent);
-	SET(CURLOPT_ACCEPT_ENCODING, transfer->request.gzip ? "gzip" : NULL);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, transfer);
-	SET(CURLOPT_WRITEFUNCTION, on_body);
-	SET(CURLOPT_WRITEDATA, transfer);
-	SET(CURLOPT_NOPROGRESS, 0L);
-	SET(CURLOPT_XFERINFOFUNCTION, on_progress);
-	SET(CURLOPT_XFERINFODATA, transfer);
-	if (transfer->request.post)
-		SET(CURLOPT_COPYPOSTFIELDS, transfer->request.post);
-	if (transfer->request.peer) {
-		SET(CURLOPT_PREREQFUNCTION, on_connected);
-		SET(CURLOPT_PREREQDATA, transfer);
-	}
-	return ok;
-}
-
-static int set_up(struct kev_http_transfer *transfer, const struct kev_http_request *request)
-{
-	struct kev_http *http = transfer->http;
-	struct kev_buf url;
-	int r = add_headers(transfer, request);
-
-	if (r)
-		return r;
-	kev_buf_init(&url, URL_MAX);
-	kev_buf_append_c(&url, http->origin.url);
-	kev_buf_append_c(&url, request->path);
-	if (url.error == -EMSGSIZE)
-		fail(transfer, -EPROTO, "the request's URL is too long");
-	else if (url.error || !kev_buf_cstr(&url) || !set_request(transfer, url.data))
-		r = -ENOMEM;
-	kev_buf_fini(&url);
-	return r;
-}
-
 int kev_http_start(
 	struct kev_http *http, const struct kev_http_request *request, struct kev_http_transfer **out)
 {
@@ -367,10 +135,10 @@ int kev_http_start(
 	transfer->http = http;
 	transfer->request = *request;
 	transfer->request.gzip = request->gzip && !http->config->disable_compression;
-	transfer->started = transfer->last_byte = now(http);
+	transfer->started = transfer->last_byte = kev_http_now(http);
 	kev_head_init(&transfer->head);
 	transfer->easy = curl_easy_init();
-	if (!transfer->easy || set_up(transfer, request)) {
+	if (!transfer->easy || kev_http_set_up(transfer, request)) {
 		destroy_transfer(transfer);
 		return -ENOMEM;
 	}
@@ -409,17 +177,17 @@ static int explain(struct kev_http_transfer *transfer, CURLcode code)
 }
 
 /* Say how it ended, and forget it. */
-static void report(struct kev_http_transfer *transfer)
+void kev_http_report(struct kev_http_transfer *transfer)
 {
 	struct kev_http_result result = {
 		.error = transfer->error,
-		.response = response_of(transfer),
+		.response = kev_http_response_of(transfer),
 		.reason = transfer->error ? &transfer->reason : NULL,
 	};
 
 	/* Who has no memory may not have said so. */
 	if (transfer->error && !transfer->reason.text[0])
-		fail(transfer, transfer->error, strerror(-transfer->error));
+		kev_http_fail(transfer, transfer->error, strerror(-transfer->error));
 	if (transfer->request.peer)
 		kev_connection_measure(transfer->easy, transfer->request.peer);
 	take_out(transfer);
@@ -446,99 +214,7 @@ static void report_finished(struct kev_http *http)
 			continue;
 		if (code != CURLE_OK && !transfer->error)
 			transfer->error = explain(transfer, code);
-		report(transfer);
-	}
-}
-
-static int64_t deadline(int64_t from, int seconds)
-{
-	return seconds ? from + seconds * KEV_NS_PER_SEC : INT64_MAX;
-}
-
-/* When the transfer is to be ended if no byte comes. */
-static int64_t transfer_deadline(const struct kev_http_transfer *transfer)
-{
-	int64_t idle = deadline(transfer->last_byte, transfer->request.idle_timeout);
-	int64_t total = deadline(transfer->started, transfer->request.total_timeout);
-
-	if (transfer->error || transfer->cancelled || transfer->outdated)
-		return INT64_MIN;
-	/* It is not the server who lets us wait. */
-	if (transfer->waits)
-		return INT64_MAX;
-	return idle < total ? idle : total;
-}
-
-static bool is_http2(const struct kev_http_transfer *transfer)
-{
-	long version = 0;
-
-	(void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version);
-	return version == CURL_HTTP_VERSION_2_0;
-}
-
-/* The connection of a request that is not answered. What else HTTP/2 carries on it would keep it alive, and
- * curl would put the next requests on it, too: so what is on a connection of which nothing was heard since is
- * over as well. Which one the request is on may not be known before its answer begins. */
-static void give_up_connection(struct kev_http *http, struct kev_http_transfer *dead)
-{
-	/* One that was not sent says nothing of any. */
-	if (!dead->admitted)
-		return;
-	(void)curl_easy_setopt(dead->easy, CURLOPT_FORBID_REUSE, 1L);
-	http->fresh = true;
-	/* Who had less patience may have met no more than a slow answer. */
-	if (now(http) < deadline(dead->last_byte, KEV_HTTP_DEAD_AFTER))
-		return;
-	for (struct kev_http_transfer *t = http->first; t; t = t->next) {
-		if (t == dead || t->error || t->cancelled || !is_http2(t) ||
-			kev_http_heard(http, t) > dead->last_byte)
-			continue;
-		(void)curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
-		fail(t, -ECONNRESET, "the connection does not answer any more");
-	}
-}
-
-/* curl's own timeouts count otherwise: its idle one is an average over seconds. */
-static void expire(struct kev_http_transfer *transfer)
-{
-	struct kev_http *http = transfer->http;
-	bool total = deadline(transfer->started, transfer->request.total_timeout) <= now(http);
-
-	if (transfer->error || transfer->cancelled || transfer->outdated)
-		return;
-	transfer->error = -ETIMEDOUT;
-	kev_error_set(&transfer->reason, total ? "%s: not done within %d s" : "%s: not a byte for %d s",
-		http->origin.label, total ? transfer->request.total_timeout : transfer->request.idle_timeout);
-	/* Whatever hangs there, it is not to be asked again. */
-	give_up_connection(http, transfer);
-}
-
-void kev_http_give_up(struct kev_http *http, struct kev_http_transfer *transfer)
-{
-	give_up_connection(http, transfer);
-	kev_http_cancel(http, transfer);
-}
-
-static struct kev_http_transfer *find_overdue(const struct kev_http *http)
-{
-	struct kev_http_transfer *transfer = http->first;
-
-	/* What was reported is unlinked by take_out(), which the analyzer does not follow. */
-	while (transfer && transfer_deadline(transfer) > now(http)) /* NOLINT(clang-analyzer-unix.Malloc) */
-		transfer = transfer->next;
-	return transfer;
-}
-
-/* What has failed, was cancelled or has waited too long. Each done may change the list, so it is looked
- * through anew. */
-static void report_overdue(struct kev_http *http)
-{
-	struct kev_http_transfer *transfer;
-
-	while ((transfer = find_overdue(http))) {
-		expire(transfer);
-		report(transfer);
+		kev_http_report(transfer);
 	}
 }
 
@@ -639,13 +315,13 @@ static void admit_one(struct kev_http_transfer *transfer)
 		return;
 	if (r == 0) {
 		if (waited)
-			transfer->started = transfer->last_byte = now(http);
+			transfer->started = transfer->last_byte = kev_http_now(http);
 		transfer->admitted = curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK;
 		r = transfer->admitted ? 0 : -ENOMEM;
 		http->fresh = false;
 	}
 	if (r == -ENOMEM)
-		fail(transfer, r, strerror(ENOMEM));
+		kev_http_fail(transfer, r, strerror(ENOMEM));
 	transfer->error = r;
 }
 
@@ -676,39 +352,21 @@ static int admit(struct kev_http *http)
 	return r;
 }
 
-/* Does somebody wait for more of it? A watch whose head is there may be silent for as long as it likes. */
-static bool is_awaited(const struct kev_http_transfer *transfer)
-{
-	return !transfer->head.complete || transfer->request.idle_timeout > 0;
-}
-
-/* With another certificate a connection cannot be the same. A watch would keep its own for minutes: it ends
- * as if the server had ended it, and the next one goes on from there. Everything else ends soon enough. */
-static void end_outdated(struct kev_http *http)
-{
-	for (struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
-		if (!transfer->admitted || transfer->error || is_awaited(transfer) ||
-			!kev_login_is_outdated(http->login, &transfer->login))
-			continue;
-		(void)curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
-		transfer->outdated = true;
-	}
-}
-
 static int wait_ms(const struct kev_http *http, int timeout_ms)
 {
 	int64_t until = kev_login_deadline(http->login), left;
 
 	for (const struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
-		int64_t at = transfer_deadline(transfer);
+		int64_t at = kev_http_deadline(transfer);
 
 		until = at < until ? at : until;
-		if (transfer->admitted && is_awaited(transfer) && timeout_ms > AWAITED_WAIT_MS)
+		if (transfer->admitted && kev_http_is_awaited(transfer) && timeout_ms > AWAITED_WAIT_MS)
 			timeout_ms = AWAITED_WAIT_MS;
 	}
 	if (until == INT64_MIN)
 		return 0;
-	left = until == INT64_MAX ? INT_MAX : (until - now(http) + KEV_NS_PER_MS - 1) / KEV_NS_PER_MS;
+	left = until == INT64_MAX ? INT_MAX
+				  : (until - kev_http_now(http) + KEV_NS_PER_MS - 1) / KEV_NS_PER_MS;
 	if (left < 0)
 		return 0;
 	return left < timeout_ms ? (int)left : timeout_ms;
@@ -731,14 +389,14 @@ int kev_http_run(struct kev_http *http, int timeout_ms)
 	int r;
 
 	kev_login_look(http->login);
-	end_outdated(http);
+	kev_http_end_outdated(http);
 	r = admit(http);
 	if (!r)
 		r = wait_for_something(http, timeout_ms);
 	if (r)
 		return r;
 	r = perform(http);
-	report_overdue(http);
+	kev_http_report_overdue(http);
 	return r;
 }
 
@@ -750,29 +408,6 @@ void kev_http_wakeup(struct kev_http *http)
 uint64_t kev_http_newest(const struct kev_http *http)
 {
 	return http->heard.newest;
-}
-
-int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transfer *transfer)
-{
-	int64_t last = kev_heard_last(&http->heard, transfer->connection);
-
-	/* There every request has a connection of its own, and what is asked meanwhile can only tell that the
-	 * server lives. A connection that is dead for itself is the kernel's to notice. */
-	if (transfer->connection && !is_http2(transfer))
-		last = kev_heard_last_of_all(&http->heard);
-	return last > transfer->last_byte ? last : transfer->last_byte;
-}
-
-int64_t kev_http_quiet_since(const struct kev_http *http)
-{
-	int64_t since = INT64_MAX;
-
-	for (const struct kev_http_transfer *transfer = http->first; transfer; transfer = transfer->next) {
-		int64_t heard = transfer->waits ? INT64_MAX : kev_http_heard(http, transfer);
-
-		since = heard < since ? heard : since;
-	}
-	return since;
 }
 
 bool kev_http_refresh_credential(struct kev_http *http, struct kev_error *why)
