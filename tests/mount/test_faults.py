@@ -58,7 +58,8 @@ LIST_FAULTS = {
     "no resourceVersion": {"action": "rv", "body": ""},
     "opaque resourceVersion": {"action": "rv", "body": "abc"},
     "resourceVersion of the past": {"action": "rv", "body": "1"},
-    "resourceVersion of the future": {"action": "rv", "body": "999999999999"},
+    # Of one page: what a whole list says of itself is believed, and a watch from there is silent until the server is so far.
+    "resourceVersion of the future": {"action": "rv", "body": "999999999999", "page": 1},
     "empty object": {"action": "status", "code": 200, "body": "{}"},
     "another list": {"action": "status", "code": 200, "body": '{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}'},
     "a Status with 200": {"action": "status", "code": 200, "body": '{"kind":"Status","apiVersion":"v1","status":"Failure","code":500}'},
