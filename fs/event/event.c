@@ -478,6 +478,21 @@ int kev_event_append_line(const struct kev_event *event, struct kev_json *json, 
 	return kev_line_append_event(out, json, &fields, event->last_seen);
 }
 
+int kev_event_find_created(const struct kev_event *event, int64_t *out)
+{
+	struct kev_json *json = kev_json_create();
+	struct kev_fields fields;
+	struct kev_error error;
+	int r = json ? kev_json_scan(json, kev_event_text(event), &error) : -ENOMEM;
+
+	if (!r) {
+		kev_fields_find(json, 0, &fields);
+		r = kev_timestamp_get(json, fields.creation_timestamp, out) ? -ENOENT : 0;
+	}
+	kev_json_destroy(json);
+	return r;
+}
+
 size_t kev_event_compact_size(const struct kev_event *event)
 {
 	return event->compact_size;

@@ -32,7 +32,7 @@ struct kev_store {
 	uint32_t generation;     /* relists begun; each slot's mark says when it was last put */
 	struct kev_retain retain;
 	struct kev_retained retained;
-	struct kev_bounds bounds;
+	struct kev_bounds bounds; /* set before anything else is done: read without the lock, too */
 	struct kev_oldest oldest; /* all events, where there are bounds; else none */
 	uint64_t evicted;
 	int64_t evicted_since;     /* realtime */

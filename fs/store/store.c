@@ -168,19 +168,27 @@ static int put_again_locked(struct kev_store *store, struct kev_event *event, st
 	return 0;
 }
 
+/* From when an event counts where not all have room. */
+static struct kev_aged age_of(
+	const struct kev_store *store, struct kev_event *event, bool listed, int64_t now)
+{
+	return (struct kev_aged){
+		event, kev_bounds_any(&store->bounds) ? kev_bounds_age(event, listed, now) : 0};
+}
+
 /* Put an event, which has its ctime, where slot is, or (NULL) where there is room. Notes in change what was
  * there. */
 static void set_event_locked(struct kev_store *store, struct kev_table_slot *slot, uint32_t hash,
-	struct kev_event *event, struct kev_change *change)
+	struct kev_aged aged, struct kev_change *change)
 {
-	struct kev_event *old = slot ? slot->entry : NULL;
+	struct kev_event *old = slot ? slot->entry : NULL, *event = aged.event;
 
 	if (kev_event_ctime(event) > store->last_ctime)
 		store->last_ctime = kev_event_ctime(event);
 	if (old && kev_bounds_any(&store->bounds))
 		kev_oldest_remove(&store->oldest, old);
 	if (kev_bounds_any(&store->bounds))
-		kev_oldest_add(&store->oldest, event);
+		kev_oldest_add(&store->oldest, aged);
 	if (slot) {
 		(void)kev_store_regain_locked(store, old);
 		slot->entry = kev_event_ref(event);
@@ -195,13 +203,11 @@ static void set_event_locked(struct kev_store *store, struct kev_table_slot *slo
 
 /* Make sure that an event of a new name has a place. @return 0, -ENOMEM, or -EALREADY: it does not come in,
  * since it would be the first to go again */
-static int admit_locked(struct kev_store *store, const struct kev_event *event, int64_t now)
+static int admit_locked(struct kev_store *store, struct kev_aged aged, int64_t now)
 {
-	const struct kev_event *first = kev_oldest_first(&store->oldest);
-
-	if (kev_store_is_too_large(store, event) ||
-		(kev_store_is_full_locked(store, 1, kev_event_size(event)) &&
-			(!first || kev_oldest_is_before(event, first)))) {
+	if (kev_store_is_too_large(store, aged.event) ||
+		(kev_store_is_full_locked(store, 1, kev_event_size(aged.event)) &&
+			kev_oldest_would_be_first(&store->oldest, aged))) {
 		kev_store_count_evicted_locked(store, now);
 		return -EALREADY;
 	}
@@ -211,10 +217,11 @@ static int admit_locked(struct kev_store *store, const struct kev_event *event, 
 }
 
 /* Replace or insert the event that change.event is. @return 0, -ENOMEM, or -EALREADY: it was there */
-static int put_event_locked(struct kev_store *store, enum kev_origin origin, struct kev_change *change)
+static int put_event_locked(
+	struct kev_store *store, struct kev_aged aged, enum kev_origin origin, struct kev_change *change)
 {
 	struct kev_table *table = store->tables[KEV_SCOPE_EVENTS];
-	struct kev_event *event = change->event, *old = NULL;
+	struct kev_event *event = aged.event, *old = NULL;
 	const struct key key = event_key(event);
 	uint32_t hash = hash_of(store, &key);
 	struct kev_table_slot *slot = kev_table_find(table, hash, &key);
@@ -227,13 +234,13 @@ static int put_event_locked(struct kev_store *store, enum kev_origin origin, str
 		if (kev_event_same(old, event))
 			return put_again_locked(store, old, change);
 	} else {
-		r = admit_locked(store, event, change->when);
+		r = admit_locked(store, aged, change->when);
 		if (r)
 			return r;
 	}
 	ctime = choose_ctime_locked(store, event, origin, old ? kev_event_ctime(old) : 0, change->when);
 	kev_event_set_ctime(event, ctime);
-	set_event_locked(store, slot, hash, event, change);
+	set_event_locked(store, slot, hash, aged, change);
 	return 0;
 }
 
@@ -241,10 +248,11 @@ int kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_ori
 {
 	struct kev_change change = {
 		.kind = KEV_CHANGE_EVENT, .event = event, .when = kev_clock_realtime(store->clock)};
+	struct kev_aged aged = age_of(store, event, origin != KEV_ORIGIN_LIVE, change.when);
 	int r;
 
 	pthread_mutex_lock(&store->lock);
-	r = put_event_locked(store, origin, &change);
+	r = put_event_locked(store, aged, origin, &change);
 	pthread_mutex_unlock(&store->lock);
 	if (r || change.kind == KEV_CHANGE_GONE)
 		kev_event_unref(event);
@@ -258,23 +266,23 @@ int kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_ori
 
 /* @param gone  its event is set where it is to be marked. @return 0, or -ENOMEM with nothing changed, or
  * -EALREADY: it does not come in */
-static int restore_locked(
-	struct kev_store *store, struct kev_change *change, struct kev_change *gone, struct kev_moment now)
+static int restore_locked(struct kev_store *store, struct kev_aged aged, struct kev_change *change,
+	struct kev_change *gone, struct kev_moment now)
 {
 	struct kev_table *table = store->tables[KEV_SCOPE_EVENTS];
-	const struct key key = event_key(change->event);
+	const struct key key = event_key(aged.event);
 	uint32_t hash = hash_of(store, &key);
 	struct kev_table_slot *slot = kev_table_find(table, hash, &key);
 
-	int r = slot ? 0 : admit_locked(store, change->event, now.real);
+	int r = slot ? 0 : admit_locked(store, aged, now.real);
 
 	if (r)
 		return r;
-	if (gone->gone && kev_retained_restore(&store->retained, change->event, gone->gone, now) != 0)
+	if (gone->gone && kev_retained_restore(&store->retained, aged.event, gone->gone, now) != 0)
 		return -ENOMEM;
 	if (gone->gone)
-		gone->event = kev_event_ref(change->event);
-	set_event_locked(store, slot, hash, change->event, change);
+		gone->event = kev_event_ref(aged.event);
+	set_event_locked(store, slot, hash, aged, change);
 	return 0;
 }
 
@@ -283,10 +291,11 @@ int kev_store_restore(struct kev_store *store, struct kev_event *event, int64_t 
 	struct kev_moment now = kev_moment_now(store->clock);
 	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = event, .when = now.real};
 	struct kev_change mark = {.kind = KEV_CHANGE_GONE, .gone = gone, .when = now.real};
+	struct kev_aged aged = age_of(store, event, true, now.real);
 	int r;
 
 	pthread_mutex_lock(&store->lock);
-	r = restore_locked(store, &change, &mark, now);
+	r = restore_locked(store, aged, &change, &mark, now);
 	pthread_mutex_unlock(&store->lock);
 	if (r)
 		kev_event_unref(event);

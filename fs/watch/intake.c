@@ -67,8 +67,11 @@ void kev_intake_go_live(struct kev_intake *intake)
 
 static int put_now(struct kev_intake *intake, struct kev_event *event, bool listed)
 {
-	return kev_store_put(
-		intake->store, event, listed && !intake->live ? KEV_ORIGIN_FIRST_SYNC : KEV_ORIGIN_LIVE);
+	enum kev_origin origin = KEV_ORIGIN_LIVE;
+
+	if (listed)
+		origin = intake->live ? KEV_ORIGIN_RELIST : KEV_ORIGIN_FIRST_SYNC;
+	return kev_store_put(intake->store, event, origin);
 }
 
 static int do_op(struct kev_intake *intake, struct op *op)

@@ -1,6 +1,7 @@
 """max_events and max_bytes: the newest stay, whatever the server lists."""
 import json
 import os
+import time
 
 import pytest
 
@@ -61,6 +62,35 @@ def test_a_relist_changes_nothing(fake, mount):
     assert shown(m) == names(200, 300)
     assert os.stat(flat).st_mtime_ns == before and read(m.path("events.log")) == lines
     assert status(m)["evicted"] > 200
+
+
+def hostile(i):
+    """What anybody who may update Events can have one say; but not when it was created."""
+    liar = event(f"h{i}", lastTimestamp=stamp(OLD + 10 ** 9))
+    liar["metadata"].update(creationTimestamp=stamp(OLD), managedFields=[{"manager": "x", "operation": "Update", "time": stamp(OLD + 10 ** 9)}])
+    return liar
+
+
+def test_a_storm_from_the_future(fake, mount):
+    """Events that say that they are from the future do not stand in the way of others for ever: neither at the first sync,
+    nor by a watch, nor by a later list."""
+    def storm():
+        fake.bulk([("put", "events", "default", hostile(i)) for i in range(100)])
+    storm()
+    fill(fake, 30)
+    m = mount(fake, "max_events=20")
+    assert shown(m) == names(10, 30)
+    # As they come, they are the newest; what comes later is newer.
+    storm()
+    see(lambda: shown(m) < {f"h{i}" for i in range(100)})
+    time.sleep(1.1)
+    fake.bulk([("put", "events", "default", event(f"new{i}")) for i in range(20)])
+    see(lambda: shown(m) == {f"new{i}" for i in range(20)})
+    relists = status(m)["watches"]["events"]["relists"]
+    fake.order("compact")
+    fake.order("drop")
+    assert wait_for(lambda: status(m)["watches"]["events"]["relists"] > relists and not status(m)["stale"])
+    assert shown(m) == {f"new{i}" for i in range(20)}
 
 
 def test_bytes(fake, mount):

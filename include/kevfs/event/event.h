@@ -95,6 +95,15 @@ bool kev_event_has_named_time(const struct kev_event *event);
 int64_t kev_event_written(const struct kev_event *event);
 
 /**
+ * When the server created the Event, ns since the epoch: metadata.creationTimestamp. Whoever creates or
+ * updates it can choose every other time in it, of kev_event_written() too (a client may send its
+ * managedFields), but not this one. Reads the text again, so it is not for every Event.
+ * @param out  untouched on error
+ * @return 0, -ENOENT (it says none that makes sense) or -ENOMEM
+ */
+int kev_event_find_created(const struct kev_event *event, int64_t *out) KEV_MUST_USE;
+
+/**
  * When it happened last, ns since the epoch: kev_fields_last_seen(), but the time in the name where that lies
  * in the same second, of which the former knows no part; 0 where there is none.
  */

@@ -41,8 +41,8 @@ void kev_store_set_retain(struct kev_store *store, const struct kev_retain *reta
 /**
  * From now on there are no more events than that, gone ones included: the oldest are let go, as if nothing
  * had ever been heard of them, and one that is older than all that there is does not come in. So a list that
- * brings again what was let go changes nothing. What a watch brings is the newest. Called before anything is
- * put.
+ * brings again what was let go changes nothing. What a watch brings is the newest, whatever it says. Called
+ * before anything is put.
  */
 void kev_store_set_bounds(struct kev_store *store, const struct kev_bounds *bounds);
 
@@ -70,8 +70,10 @@ enum kev_origin {
 	 * that of the revision which is there already.
 	 */
 	KEV_ORIGIN_FIRST_SYNC,
-	/** From a watch, or a relist: ctime is now, but later than every ctime that was given before. */
+	/** From a watch: ctime is now, but later than every ctime that was given before. */
 	KEV_ORIGIN_LIVE,
+	/** From a later list: as LIVE, but it need not have been written now (kev_bounds_age()). */
+	KEV_ORIGIN_RELIST,
 };
 
 /**

@@ -34,13 +34,14 @@ struct kev_intake *kev_intake_create(struct kev_store *store, kev_intake_ask_fn 
 /** What is held is lost. */
 void kev_intake_destroy(struct kev_intake *intake);
 
-/** The first sync is over: from now on whatever is put is KEV_ORIGIN_LIVE, and unknown kinds are asked for.
- */
+/** The first sync is over: from now on whatever is put is KEV_ORIGIN_LIVE or KEV_ORIGIN_RELIST, and unknown
+ * kinds are asked for. */
 void kev_intake_go_live(struct kev_intake *intake);
 
 /* Each does what the store's function of that name does, now or when it is its turn. @return 0 or -ENOMEM */
 
-/** @param listed  it comes from a list: before kev_intake_go_live() that means KEV_ORIGIN_FIRST_SYNC */
+/** @param listed  it comes from a list: before kev_intake_go_live() that means KEV_ORIGIN_FIRST_SYNC, then
+ * KEV_ORIGIN_RELIST */
 int kev_intake_put(
 	struct kev_intake *intake, struct kev_event *event /* taken in any case */, bool listed) KEV_MUST_USE;
 int kev_intake_delete(struct kev_intake *intake, struct kev_str namespace_, struct kev_str name) KEV_MUST_USE;

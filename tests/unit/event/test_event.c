@@ -471,6 +471,28 @@ static void *use(void *argument)
 	return NULL;
 }
 
+/* Whatever else an Event says, and although it was made from another text than it prints. */
+static void test_find_created(void **state)
+{
+	static const char *const without[] = {"{\"metadata\":{\"name\":\"a\"}}",
+		"{\"metadata\":{\"name\":\"a\",\"creationTimestamp\":null}}",
+		"{\"metadata\":{\"name\":\"a\",\"creationTimestamp\":\"9999-11-23T00:00:00Z\"}}"};
+	struct kev_event *event = created(KEV_STR(TYPICAL));
+	int64_t ns = 7;
+
+	(void)state;
+	assert_int_equal(kev_event_find_created(event, &ns), 0);
+	assert_int_equal(ns, at("2026-11-23T00:00:00Z"));
+	kev_event_unref(event);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(without); i++) {
+		event = created(kev_str_c(without[i]));
+		ns = 7;
+		assert_int_equal(kev_event_find_created(event, &ns), -ENOENT);
+		assert_int_equal(ns, 7);
+		kev_event_unref(event);
+	}
+}
+
 /* Under ThreadSanitizer and AddressSanitizer: the last reference frees, once, behind every use. */
 static void test_unref_from_threads(void **state)
 {
@@ -504,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_ctime),
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_find_created),
 		cmocka_unit_test(test_unref_from_threads),
 	};
 

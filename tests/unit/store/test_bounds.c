@@ -2,7 +2,7 @@
 #include "sample.h"
 
 /* sample.h's events have no time: these are written at a second of that day. */
-static struct kev_event *written_at(const char *name, const char *rv, unsigned second, const char *message)
+static struct kev_event *made(const char *name, const char *rv, unsigned second, const char *written)
 {
 	char text[2000];
 	struct kev_json *json = kev_json_create();
@@ -13,12 +13,29 @@ static struct kev_event *written_at(const char *name, const char *rv, unsigned s
 	snprintf(text, sizeof(text),
 		"{\"metadata\":{\"namespace\":\"a\",\"name\":\"%s\",\"uid\":\"u-%s\",\"resourceVersion\":\"%"
 		"s\","
-		"\"creationTimestamp\":\"2026-07-01T%02u:%02u:%02uZ\"},\"message\":\"%s\"}",
-		name, name, rv, second / 3600, second / 60 % 60, second % 60, message);
+		"\"creationTimestamp\":\"2026-07-01T%02u:%02u:%02uZ\"%s}",
+		name, name, rv, second / 3600, second / 60 % 60, second % 60, written);
 	assert_int_equal(kev_json_scan(json, kev_str_c(text), &error), 0);
 	assert_int_equal(kev_event_create(json, 0, &out, &error), 0);
 	kev_json_destroy(json);
 	return out;
+}
+
+static struct kev_event *written_at(const char *name, const char *rv, unsigned second, const char *message)
+{
+	char text[1000];
+
+	snprintf(text, sizeof(text), "},\"message\":\"%s\"", message);
+	return made(name, rv, second, text);
+}
+
+/* One that says of itself that it was written then; it was created at a second of that day. */
+static struct kev_event *claims(const char *name, unsigned created, const char *written)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), ",\"managedFields\":[{\"manager\":\"x\",\"time\":\"%s\"}]}", written);
+	return made(name, "1", created, text);
 }
 
 static void put_at(struct world *world, const char *name, const char *rv, unsigned second)
@@ -242,12 +259,112 @@ static void test_restored(void **state)
 	assert_int_equal(counts(world).evicted, 2);
 }
 
+#define FUTURE "2199-01-01T00:00:00Z"
+#define NOON_SECOND (12 * 3600)
+
+/* What is from the future is from now, when a watch brings it: whatever comes later is newer. */
+static void test_a_storm_from_the_future(void **state)
+{
+	struct world *world = *state;
+	char name[16];
+
+	bound(world, 3, 0);
+	put_at(world, "old", "1", 10);
+	for (unsigned i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "h%02u", i);
+		put(world, claims(name, NOON_SECOND, FUTURE), KEV_ORIGIN_LIVE);
+	}
+	assert_int_equal(counts(world).events, 3);
+	for (unsigned i = 1; i <= 3; i++) {
+		world->now += S;
+		snprintf(name, sizeof(name), "n%u", i);
+		put_at(world, name, name + 1, NOON_SECOND + i);
+	}
+	assert_holds(world, "n1 n2 n3");
+	/* Nor does an update make it younger than it is. */
+	put(world, claims("n1", NOON_SECOND + 1, FUTURE), KEV_ORIGIN_LIVE);
+	for (unsigned i = 4; i <= 6; i++) {
+		world->now += S;
+		snprintf(name, sizeof(name), "n%u", i);
+		put_at(world, name, name + 1, NOON_SECOND + i);
+	}
+	assert_holds(world, "n4 n5 n6");
+}
+
+/* A list brings all of them again: none is from now because of that. */
+static void test_a_list_from_the_future(void **state)
+{
+	static const enum kev_origin origins[] = {KEV_ORIGIN_FIRST_SYNC, KEV_ORIGIN_RELIST};
+	struct world *world = *state;
+	char name[16];
+
+	bound(world, 3, 0);
+	for (unsigned round = 0; round < 6; round++) {
+		uint32_t begun = kev_store_relist_begin(world->store);
+
+		for (unsigned i = 0; i < 20; i++) {
+			snprintf(name, sizeof(name), "h%02u", i);
+			put(world, claims(name, 3600, FUTURE), origins[round > 0]);
+		}
+		for (unsigned i = 1; i <= 3; i++) {
+			snprintf(name, sizeof(name), "n%u", i);
+			put(world, written_at(name, name + 1, 7200 + i, ""), origins[round > 0]);
+		}
+		kev_store_relist_end(world->store, KEV_SCOPE_EVENTS, KEV_STR(""), begun);
+		assert_holds(world, "n1 n2 n3");
+		world->now += S;
+	}
+}
+
+/* The same from an archive. */
+static void test_restored_from_the_future(void **state)
+{
+	struct world *world = *state;
+
+	bound(world, 1, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		struct kev_event *e = i ? claims("h", 3600, FUTURE) : written_at("n", "1", 7200, "");
+
+		kev_event_set_ctime(e, world->now);
+		assert_int_equal(kev_store_restore(world->store, e, 0), 0);
+	}
+	assert_holds(world, "n");
+}
+
+static void test_age(void **state)
+{
+	static const struct {
+		const char *written;
+		unsigned created;
+		bool listed;
+		int64_t age;
+	} cases[] = {
+		{"2026-07-01T11:59:59Z", 3600, true, NOON - S},
+		{"2026-07-01T12:00:00Z", 3600, true, NOON},
+		/* Clocks differ. */
+		{"2026-07-01T12:10:00Z", 3600, true, NOON},
+		{"2026-07-01T12:10:01Z", 3600, true, NOON - 11 * 3600 * S},
+		{"2026-07-01T12:10:01Z", 3600, false, NOON},
+		/* Nobody is created in the future. */
+		{FUTURE, NOON_SECOND + 3600, true, NOON},
+		{FUTURE, 3600, false, NOON},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(cases); i++) {
+		struct kev_event *e = claims("a", cases[i].created, cases[i].written);
+
+		assert_int_equal(kev_bounds_age(e, cases[i].listed, NOON), cases[i].age);
+		kev_event_unref(e);
+	}
+}
+
 /* Against the simplest that does the same: sorting. */
 static void test_oldest(void **state)
 {
 	enum { COUNT = 300 };
 	struct kev_oldest oldest;
-	struct kev_event *events[COUNT];
+	struct kev_aged events[COUNT];
 	bool in[COUNT] = {false};
 	uint32_t random = 1;
 
@@ -259,29 +376,30 @@ static void test_oldest(void **state)
 
 		random = random * 1103515245 + 12345;
 		snprintf(name, sizeof(name), "n%u", i);
-		events[i] = written_at(name, "1", (random >> 16) % 50, "");
+		events[i].event = written_at(name, "1", 1, "");
+		events[i].age = (random >> 16) % 50;
 	}
 	for (unsigned step = 0; step < 5000; step++) {
-		const struct kev_event *first = NULL;
+		const struct kev_aged *first = NULL;
 		unsigned i;
 
 		random = random * 1103515245 + 12345;
 		i = (random >> 16) % COUNT;
 		if (in[i]) {
-			kev_oldest_remove(&oldest, events[i]);
+			kev_oldest_remove(&oldest, events[i].event);
 		} else {
 			assert_int_equal(kev_oldest_reserve(&oldest), 0);
 			kev_oldest_add(&oldest, events[i]);
 		}
 		in[i] = !in[i];
 		for (i = 0; i < COUNT; i++) {
-			if (in[i] && (!first || kev_oldest_is_before(events[i], first)))
-				first = events[i];
+			if (in[i] && (!first || kev_oldest_is_before(events[i], *first)))
+				first = &events[i];
 		}
-		assert_ptr_equal(kev_oldest_first(&oldest), first);
+		assert_ptr_equal(kev_oldest_first(&oldest), first ? first->event : NULL);
 	}
 	for (unsigned i = 0; i < COUNT; i++)
-		kev_event_unref(events[i]);
+		kev_event_unref(events[i].event);
 	kev_oldest_fini(&oldest);
 }
 
@@ -295,6 +413,10 @@ int main(void)
 		TEST(test_bytes),
 		TEST(test_with_retain),
 		TEST(test_restored),
+		TEST(test_a_storm_from_the_future),
+		TEST(test_a_list_from_the_future),
+		TEST(test_restored_from_the_future),
+		cmocka_unit_test(test_age),
 		cmocka_unit_test(test_oldest),
 	};
 
