@@ -80,12 +80,26 @@ static void append_reason(struct kev_buf *out, const struct kev_health_watch *ev
 		kev_buf_printf(out, ": %s", events->error.text);
 }
 
+/* The clock may have been set back. */
+static void append_stale(struct kev_buf *out, const struct kev_health_state *state, int64_t now)
+{
+	int64_t since = now > state->since ? (now - state->since) / KEV_NS_PER_SEC : 0;
+	struct kev_error why;
+
+	if (state->late) {
+		kev_health_explain(state, &why);
+		kev_buf_append_c(out, why.text);
+		return;
+	}
+	kev_buf_printf(out, "not connected for %lld s", (long long)since);
+	append_reason(out, &state->watches[KEV_SCOPE_EVENTS]);
+}
+
 static void describe(const struct kev_lookout_config *config, enum mood mood,
 	const struct kev_health_state *state, struct kev_buf *out)
 {
 	const struct kev_health_watch *events = &state->watches[KEV_SCOPE_EVENTS];
 	struct kev_store_counts counts;
-	int64_t since = (kev_clock_realtime(config->clock) - state->since) / KEV_NS_PER_SEC;
 
 	kev_store_counts(config->store, &counts);
 	switch (mood) {
@@ -98,9 +112,7 @@ static void describe(const struct kev_lookout_config *config, enum mood mood,
 		kev_buf_printf(out, "in sync: %zu events", counts.events);
 		return;
 	case NOT_CONNECTED:
-		/* The clock may have been set back. */
-		kev_buf_printf(out, "not connected for %lld s", (long long)(since > 0 ? since : 0));
-		append_reason(out, events);
+		append_stale(out, state, kev_clock_realtime(config->clock));
 		return;
 	case HALTED:
 		kev_buf_append_c(out, "nothing that changes is seen: local readers hold all directories that "

@@ -252,6 +252,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 	app->health = kev_health_create(clock);
 	if (!app->tree || !app->health)
 		return -ENOMEM;
+	kev_health_set_meter(app->health, kev_store_meter(app->store));
 	kev_tree_set_log_max(app->tree, app->options.log_max);
 	kev_changes_keep_lost(app->changes, lost_max(app->options.log_max));
 	kev_store_set_retain(app->store, &app->options.retain);
@@ -461,11 +462,28 @@ static int run(struct app *app, struct kev_error *error)
 	return r;
 }
 
-static void app_fini(struct app *app)
+/* How long the feed may take to end. It waits for no network. */
+#define FEED_STOP_MS 5000
+
+/* The feed's thread waits for a file, which a server holds that does not answer, and may go on at any time.
+ * So nothing goes that it knows: the mount does, and what is to be kept is written; then the process ends. */
+static void end_without_feed(struct app *app, int status)
+{
+	kev_log_warning("the thread that follows the cluster hangs: it is not waited for");
+	kev_session_destroy(app->session);
+	kev_archive_stop(app->archive);
+	kev_systemd_close(&app->systemd);
+	kev_helper_destroy(app->helper);
+	_exit(status);
+}
+
+static void app_fini(struct app *app, int status)
 {
 	/* Against the data's direction: what feeds a room ends before the room does. The feed calls the
 	 * session, and the session reads the tree. */
 	kev_lookout_destroy(app->lookout);
+	if (!kev_feed_stop(app->feed, FEED_STOP_MS))
+		end_without_feed(app, status);
 	kev_feed_destroy(app->feed);
 	kev_replay_destroy(app->replay);
 	kev_session_destroy(app->session);
@@ -527,6 +545,6 @@ int main(int argc, char **argv)
 	}
 	if (r)
 		fail(&app, r, &error);
-	app_fini(&app);
+	app_fini(&app, status);
 	return status;
 }

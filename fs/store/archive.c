@@ -466,7 +466,7 @@ void kev_archive_status(struct kev_archive *archive, struct kev_archive_status *
 	pthread_mutex_unlock(&archive->lock);
 }
 
-void kev_archive_destroy(struct kev_archive *archive)
+void kev_archive_stop(struct kev_archive *archive)
 {
 	if (!archive)
 		return;
@@ -477,10 +477,19 @@ void kev_archive_destroy(struct kev_archive *archive)
 	if (archive->started) {
 		kev_changes_finish(archive->changes);
 		pthread_join(archive->thread, NULL);
-		kev_store_set_history(archive->config.store, NULL);
+		archive->started = false;
 	}
-	drop_batch(archive);
 	kev_history_close(archive->history);
+	archive->history = NULL;
+}
+
+void kev_archive_destroy(struct kev_archive *archive)
+{
+	if (!archive)
+		return;
+	kev_archive_stop(archive);
+	kev_store_set_history(archive->config.store, NULL);
+	drop_batch(archive);
 	kev_changes_destroy(archive->changes);
 	kev_kinds_unref(archive->kinds);
 	pthread_cond_destroy(&archive->cond);

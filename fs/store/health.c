@@ -42,7 +42,8 @@ struct watches {
 
 struct kev_health {
 	const struct kev_clock *clock;
-	int64_t started; /* real */
+	const struct kev_meter *meter; /* NULL: there is no feed */
+	int64_t started;               /* real */
 
 	pthread_mutex_t lock; /* protects everything below; a leaf */
 	bool synced;
@@ -50,6 +51,7 @@ struct kev_health {
 	int64_t since;     /* since when it is synced, or not: real */
 	struct kev_health_held held;
 	int64_t told_again; /* since when the kernel can be told again, real; 0: it always could */
+	int64_t late_until; /* when somebody last saw that the feed hangs: real */
 	struct watches watches[KEV_HEALTH_KINDS];
 	TAILQ_HEAD(, kev_health_record) records;
 	size_t record_count, record_bytes; /* of their namespaces, each with its NUL */
@@ -87,6 +89,11 @@ void kev_health_destroy(struct kev_health *health)
 	}
 	pthread_mutex_destroy(&health->lock);
 	free(health);
+}
+
+void kev_health_set_meter(struct kev_health *health, const struct kev_meter *meter)
+{
+	health->meter = meter;
 }
 
 void kev_health_synced(struct kev_health *health)
@@ -348,9 +355,20 @@ static void describe(const struct watches *w, struct moment at, struct kev_healt
 		.error_time = w->error_time};
 }
 
-static bool is_stale_locked(const struct kev_health *health, struct moment at)
+/* @return ns since the feed was to go on, or 0: it does not hang */
+static int64_t look_locked(struct kev_health *health, struct moment at)
 {
-	return !health->synced || health->held.halted_since ||
+	int64_t late = kev_meter_longest(health->meter, KEV_METER_FEEDING, at.monotonic);
+
+	if (late < KEV_HEALTH_LATE)
+		return 0;
+	health->late_until = at.real;
+	return late;
+}
+
+static bool is_stale_locked(const struct kev_health *health, struct moment at, int64_t late)
+{
+	return !health->synced || late || health->held.halted_since ||
 	       !is_connected(&health->watches[KEV_SCOPE_EVENTS], at);
 }
 
@@ -359,16 +377,29 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Since when it is synced or not, and stale or not. @param events  the watch of them */
-static int64_t since_locked(const struct kev_health *health, const struct kev_health_watch *events)
+/* The earlier of two times that may not be: 0. */
+static int64_t earlier(int64_t a, int64_t b)
 {
-	int64_t halted = health->held.halted_since;
+	if (!a || !b)
+		return a ? a : b;
+	return a < b ? a : b;
+}
+
+/* Since when it is synced or not, and stale or not. Whatever makes it stale changes nothing where something
+ * else did so before. */
+static int64_t since_locked(
+	const struct kev_health *health, const struct kev_health_state *state, int64_t now)
+{
+	const struct kev_health_watch *events = &state->watches[KEV_SCOPE_EVENTS];
+	int64_t begun = earlier(health->held.halted_since, state->late ? now - state->late : 0);
 
 	if (!health->synced)
 		return health->since;
-	if (events->connected)
-		return later(health->since, halted ? halted : later(events->since, health->told_again));
-	return later(health->since, halted && halted < events->since ? halted : events->since);
+	if (!events->connected)
+		begun = earlier(begun, events->since);
+	if (begun)
+		return later(health->since, begun);
+	return later(later(health->since, events->since), later(health->told_again, health->late_until));
 }
 
 void kev_health_get(struct kev_health *health, struct kev_health_state *out)
@@ -379,11 +410,12 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 	out->started = health->started;
 	out->synced = health->synced;
 	out->synced_at = health->synced_at;
-	out->stale = is_stale_locked(health, at);
+	out->late = look_locked(health, at);
+	out->stale = is_stale_locked(health, at, out->late);
 	out->held = health->held;
 	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
 		describe(&health->watches[i], at, &out->watches[i]);
-	out->since = since_locked(health, &out->watches[KEV_SCOPE_EVENTS]);
+	out->since = since_locked(health, out, at.real);
 	pthread_mutex_unlock(&health->lock);
 }
 
@@ -393,9 +425,28 @@ bool kev_health_stale(struct kev_health *health)
 	bool stale;
 
 	pthread_mutex_lock(&health->lock);
-	stale = is_stale_locked(health, at);
+	stale = is_stale_locked(health, at, look_locked(health, at));
 	pthread_mutex_unlock(&health->lock);
 	return stale;
+}
+
+void kev_health_explain(const struct kev_health_state *state, struct kev_error *out)
+{
+	const struct kev_health_watch *last = &state->watches[0];
+
+	if (state->late) {
+		kev_error_set(out,
+			"the thread that follows the cluster was to go on %lld s ago, and hangs: is a file "
+			"of "
+			"the kubeconfig where nobody answers?",
+			(long long)(state->late / KEV_NS_PER_SEC));
+		return;
+	}
+	for (size_t i = 1; i < KEV_HEALTH_KINDS; i++) {
+		if (state->watches[i].error_time > last->error_time)
+			last = &state->watches[i];
+	}
+	*out = last->error;
 }
 
 const char *kev_health_kind_name(enum kev_scope_kind kind)

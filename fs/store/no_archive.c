@@ -48,6 +48,11 @@ void kev_archive_status(struct kev_archive *archive, struct kev_archive_status *
 	*out = (struct kev_archive_status){.failing = false};
 }
 
+void kev_archive_stop(struct kev_archive *archive)
+{
+	(void)archive;
+}
+
 void kev_archive_destroy(struct kev_archive *archive)
 {
 	(void)archive;

@@ -107,6 +107,9 @@ static void put_sync(struct metrics *m)
 		put_time(m, "kevfs_synced_timestamp_seconds",
 			"When the first sync was complete, since the epoch.", m->state.synced_at);
 	put_gauge(m, "kevfs_stale", "Whether there can be Events that are not shown.", m->state.stale);
+	begin(m, "kevfs_feed_late_seconds", "gauge",
+		"How long ago the thread that follows the cluster was to go on, and does not. Mostly 0.");
+	put_seconds(m, "kevfs_feed_late_seconds", kev_meter_longest(m->meter, KEV_METER_FEEDING, m->now));
 	put_time(m, "kevfs_stale_changed_timestamp_seconds",
 		"When kevfs_synced or kevfs_stale became what it is, since the epoch.", m->state.since);
 }

@@ -190,17 +190,6 @@ static void put_watches(
 	end_object(&watches);
 }
 
-static const char *last_error(const struct kev_health_state *state)
-{
-	const struct kev_health_watch *last = &state->watches[0];
-
-	for (size_t i = 1; i < KEV_HEALTH_KINDS; i++) {
-		if (state->watches[i].error_time > last->error_time)
-			last = &state->watches[i];
-	}
-	return last->error.text;
-}
-
 static void put_history(struct object *report, struct kev_archive *archive)
 {
 	struct kev_archive_status status;
@@ -250,11 +239,13 @@ int kev_status_write(struct kev_buf *out, const struct kev_report_source *source
 	const struct kev_tree_about *about = source->about;
 	struct details details = {NULL, 0};
 	struct kev_health_state state;
+	struct kev_error error;
 	struct object report;
 
 	if (kev_health_details(about->health, &details.items, &details.count))
 		return -ENOMEM;
 	kev_health_get(about->health, &state);
+	kev_health_explain(&state, &error);
 	report = begin_object(out, 1);
 	put_string(&report, "version", KEVFS_VERSION);
 	put_string(&report, "source", about->source);
@@ -265,7 +256,7 @@ int kev_status_write(struct kev_buf *out, const struct kev_report_source *source
 	put_bool(&report, "stale", state.stale);
 	put_time(&report, "since", state.since);
 	put_bool(&report, "connected", state.watches[KEV_SCOPE_EVENTS].connected);
-	put_string(&report, "last_error", last_error(&state));
+	put_string(&report, "last_error", error.text);
 	put_store(&report, source->store);
 	put_held(&report, &state);
 	put_watches(&report, &state, &details);

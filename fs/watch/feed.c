@@ -36,7 +36,7 @@ struct kev_feed {
 	struct kev_coverage *coverage;
 	pthread_t thread;
 	bool started;
-	atomic_bool stopping;
+	atomic_bool stopping, ended;
 
 	/* The thread's own. */
 	struct kev_hash_key random;
@@ -142,6 +142,7 @@ int kev_feed_create(const struct kev_feed_config *config, struct kev_feed **out,
 	feed->random = kev_hash_random_key();
 	feed->hold_until = feed->expire_at = INT64_MAX;
 	atomic_init(&feed->stopping, false);
+	atomic_init(&feed->ended, false);
 	r = set_up(feed, error);
 	if (r) {
 		kev_feed_destroy(feed);
@@ -224,8 +225,9 @@ static void check_synced(struct kev_feed *feed)
 {
 	struct kev_store_counts counts;
 
-	if (feed->synced || !kev_coverage_settled(feed->coverage) || kev_kind_watch_retry(feed->kinds) ||
-		!kev_kind_watch_ready(feed->kinds))
+	/* Who is told of it may be gone when this comes late. */
+	if (feed->synced || atomic_load(&feed->stopping) || !kev_coverage_settled(feed->coverage) ||
+		kev_kind_watch_retry(feed->kinds) || !kev_kind_watch_ready(feed->kinds))
 		return;
 	feed->synced = true;
 	kev_health_synced(feed->config.health);
@@ -285,6 +287,7 @@ static void *run(void *context)
 	if (feed->failure && !feed->synced && !atomic_load(&feed->stopping))
 		feed->config.synced(feed->config.context, feed->failure, &feed->why);
 	kev_meter_end(feed->mark);
+	atomic_store(&feed->ended, true);
 	return NULL;
 }
 
@@ -296,15 +299,35 @@ int kev_feed_start(struct kev_feed *feed)
 	return r;
 }
 
+static void tell_to_end(struct kev_feed *feed)
+{
+	atomic_store(&feed->stopping, true);
+	if (feed->started)
+		kev_http_wakeup(feed->http);
+}
+
+bool kev_feed_stop(struct kev_feed *feed, int timeout_ms)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+
+	if (!feed || !feed->started)
+		return true;
+	tell_to_end(feed);
+	for (int waited = 0; !atomic_load(&feed->ended); waited++) {
+		if (waited >= timeout_ms)
+			return false;
+		nanosleep(&tick, NULL);
+	}
+	return true;
+}
+
 void kev_feed_destroy(struct kev_feed *feed)
 {
 	if (!feed)
 		return;
-	atomic_store(&feed->stopping, true);
-	if (feed->started) {
-		kev_http_wakeup(feed->http);
+	tell_to_end(feed);
+	if (feed->started)
 		pthread_join(feed->thread, NULL);
-	}
 	kev_intake_destroy(feed->intake);
 	kev_coverage_destroy(feed->coverage);
 	kev_kind_watch_destroy(feed->kinds);

@@ -71,7 +71,11 @@ struct kev_archive_status {
 /** Any thread. */
 void kev_archive_status(struct kev_archive *archive, struct kev_archive_status *out);
 
-/** Write what is left (once, where it fails), end the thread, close. The store's writer has ended before. */
+/** Write what is left (once, where it fails), end the thread, close the history; all else stays as it is. For
+ * where the store's writer cannot be ended: what it still puts is not kept. */
+void kev_archive_stop(struct kev_archive *archive);
+
+/** The same, and free it. The store's writer has ended before. */
 void kev_archive_destroy(struct kev_archive *archive);
 
 #endif

@@ -9,6 +9,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
 #include "kevfs/base/str.h"
+#include "kevfs/store/meter.h"
 #include "kevfs/store/store.h"
 
 /**
@@ -19,6 +20,9 @@
  * A server ends each watch after some minutes, and the next one begins at once. That is no reason to call
  * anything stale: a watch counts as connected for KEV_HEALTH_GRACE after it ended, unless it is known not to
  * work. The same holds where one is added to others that are connected.
+ *
+ * Who writes all that may hang itself (a file of the kubeconfig on an NFS server that is dead), and then says
+ * nothing of it: so the meter is asked for when it was to go on.
  */
 struct kev_health;
 
@@ -26,6 +30,9 @@ struct kev_health;
 struct kev_health_record;
 
 #define KEV_HEALTH_GRACE (2 * KEV_NS_PER_SEC)
+
+/** A feed that was to go on so long ago hangs: all is stale. It does nothing at once that takes seconds. */
+#define KEV_HEALTH_LATE (30 * KEV_NS_PER_SEC)
 
 /** How many kinds there are: enum kev_scope_kind. */
 #define KEV_HEALTH_KINDS (KEV_SCOPE_NAMESPACES + 1)
@@ -36,6 +43,10 @@ struct kev_health_record;
 /** @param clock  borrowed. @return new: not synced, and no watches; or NULL on ENOMEM */
 struct kev_health *kev_health_create(const struct kev_clock *clock);
 void kev_health_destroy(struct kev_health *health);
+
+/** Whether the feed lives is seen there (KEV_METER_FEEDING). Before there is more than one thread. Borrowed.
+ */
+void kev_health_set_meter(struct kev_health *health, const struct kev_meter *meter);
 
 /** The store is complete for the first time. Of a file that is all there is to say: nothing else comes. */
 void kev_health_synced(struct kev_health *health);
@@ -119,14 +130,21 @@ struct kev_health_state {
 	/** Since when both are as they are, ns since the epoch. */
 	int64_t since;
 	struct kev_health_held held;
+	int64_t late; /**< how long ago the feed was to go on, ns, if that is KEV_HEALTH_LATE or more; else 0
+		       */
 	struct kev_health_watch watches[KEV_HEALTH_KINDS];
 };
 
 void kev_health_get(struct kev_health *health, struct kev_health_state *out);
 
-/** Can there be Events that are not shown: is it not synced, or is a watch of Events not connected, or can
- * the kernel not be told of any change? */
+/** Can there be Events that are not shown: is it not synced, is a watch of Events not connected, can the
+ * kernel not be told of any change, or does the feed hang? */
 bool kev_health_stale(struct kev_health *health);
+
+/** What went wrong last, in a line: that the feed hangs, else why a watch failed last; "" where none ever
+ * did.
+ */
+void kev_health_explain(const struct kev_health_state *state, struct kev_error *out);
 
 /** What a watch is at. */
 enum kev_health_phase {

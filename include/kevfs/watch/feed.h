@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "kevfs/base/clock.h"
+#include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
 #include "kevfs/cluster/config.h"
 #include "kevfs/store/health.h"
@@ -47,7 +48,15 @@ int kev_feed_create(
 /** Start the thread, all signals blocked in it. @return 0 or -errno */
 int kev_feed_start(struct kev_feed *feed) KEV_MUST_USE;
 
-/** Stop the thread if it runs, and free everything. Waits for at most what a callback takes: no network. */
+/**
+ * Stop the thread if it runs. It waits for no network, but it may for a file: a certificate, say, on a server
+ * that is dead.
+ * @return whether it has ended within so many ms; if not, it must not be destroyed, and all that it was given
+ * must stay: the thread may go on yet. It calls nobody back by then
+ */
+bool kev_feed_stop(struct kev_feed *feed, int timeout_ms) KEV_MUST_USE;
+
+/** Stop the thread if it runs, however long that takes, and free everything. */
 void kev_feed_destroy(struct kev_feed *feed);
 
 #endif

@@ -341,12 +341,30 @@ static void test_purge_by_itself(void **state)
 	assert_string_equal(held(site), "x@3:2 ");
 }
 
+/* What still writes the store then does no harm: neither to what is written, nor to itself. */
+static void test_stop(void **state)
+{
+	struct site *site = *state;
+
+	put(&site->world, event("a", "kept", "1", ""), KEV_ORIGIN_LIVE);
+	kev_archive_stop(site->archive);
+	kev_archive_stop(site->archive);
+	assert_int_equal(status_of(site).acknowledged, 1);
+	put(&site->world, event("a", "late", "2", ""), KEV_ORIGIN_LIVE);
+	kev_store_delete(site->world.store, KEV_STR("a"), KEV_STR("kept"));
+	end(site);
+	start(site);
+	assert_string_equal(held(site), "kept@1:0 ");
+	kev_archive_stop(NULL);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_end_and_start_again),
 		TEST(test_acknowledged),
+		TEST(test_stop),
 		TEST(test_load_shows_every_revision),
 		TEST(test_complete_and_kinds),
 		TEST(test_clock_behind_at_the_start),

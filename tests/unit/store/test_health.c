@@ -546,6 +546,75 @@ static void test_halted(void **state)
 	assert_int_equal(get(world).held.directories, 15);
 }
 
+/* Who writes all this may hang: then it is stale, however well it was. */
+static void test_a_feed_that_hangs(void **state)
+{
+	static const struct kev_error refused = {"refused"};
+	struct world *world = *state;
+	struct kev_meter *meter = kev_meter_create();
+	struct kev_meter_mark *feed;
+	struct kev_error why;
+
+	connect(world);
+	kev_health_set_meter(world->health, meter);
+	feed = kev_meter_begin(meter, KEV_METER_FEEDING, 0);
+	/* It sleeps for as long as it said. */
+	kev_meter_renew(feed, 100 * S);
+	world->now = 130 * S - 1;
+	assert_false(get(world).stale);
+	assert_int_equal(get(world).late, 0);
+	assert_true(get(world).since == NOON);
+	world->now = 130 * S;
+	assert_true(get(world).stale);
+	assert_true(get(world).late == 30 * S);
+	assert_true(get(world).since == NOON + 100 * S);
+	world->now = 171 * S;
+	assert_true(get(world).since == NOON + 100 * S);
+	kev_health_explain(&(struct kev_health_state){.late = get(world).late}, &why);
+	assert_non_null(strstr(why.text, "was to go on 71 s ago, and hangs"));
+	/* It goes on, and all is well from then on. */
+	kev_meter_renew(feed, 172 * S);
+	world->now = 200 * S;
+	assert_false(get(world).stale);
+	assert_true(get(world).since == NOON + 171 * S);
+	/* It changes nothing of what was stale before. */
+	kev_meter_renew(feed, 205 * S);
+	kev_health_failed(world->health, world->record, &refused);
+	world->now = 300 * S;
+	assert_true(get(world).stale);
+	assert_true(get(world).since == NOON + 200 * S);
+	/* One that has ended hangs no more. */
+	kev_meter_end(feed);
+	assert_int_equal(get(world).late, 0);
+	kev_meter_destroy(meter);
+	kev_health_set_meter(world->health, NULL);
+}
+
+/* Of all kinds, what came last. */
+static void test_explain(void **state)
+{
+	static const struct kev_error first = {"first"}, second = {"second"};
+	struct world *world = *state;
+	struct kev_health_record *pods;
+	struct kev_health_state now;
+	struct kev_error why = {"untouched"};
+
+	connect(world);
+	pods = add(world, KEV_SCOPE_PODS, NULL);
+	now = get(world);
+	kev_health_explain(&now, &why);
+	assert_string_equal(why.text, "");
+	kev_health_failed(world->health, pods, &first);
+	now = get(world);
+	kev_health_explain(&now, &why);
+	assert_string_equal(why.text, "first");
+	world->now = S;
+	kev_health_failed(world->health, world->record, &second);
+	now = get(world);
+	kev_health_explain(&now, &why);
+	assert_string_equal(why.text, "second");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -571,6 +640,8 @@ int main(void)
 		TEST(test_names),
 		TEST(test_held),
 		TEST(test_halted),
+		TEST(test_a_feed_that_hangs),
+		TEST(test_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

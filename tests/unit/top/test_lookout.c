@@ -181,6 +181,25 @@ static void test_hanging(void **state)
 	assert_null(kev_lookout_hanging(&world->config, 0));
 }
 
+/* Before it is a reason to restart anything. */
+static void test_describe_a_feed_that_hangs(void **state)
+{
+	struct world *world = *state;
+
+	kev_health_set_meter(world->health, world->meter);
+	connect_watch(world);
+	kev_meter_renew(world->feed, 100 * S);
+	atomic_store(&world->now, 130 * S - 1);
+	assert_describes(world, "in sync: 0 events");
+	atomic_store(&world->now, 130 * S);
+	assert_describes(world,
+		"the thread that follows the cluster was to go on 30 s ago, and hangs: is a file of the "
+		"kubeconfig where nobody answers?");
+	assert_null(kev_lookout_hanging(&world->config, 130 * S));
+	kev_meter_end(world->feed);
+	kev_health_set_meter(world->health, NULL);
+}
+
 /* The next datagram. */
 static const char *receive(struct world *world)
 {
@@ -286,6 +305,7 @@ int main(void)
 		TEST(test_describe_a_reader_that_holds_a_directory),
 		TEST(test_describe_readers_that_hold_all),
 		TEST(test_hanging),
+		TEST(test_describe_a_feed_that_hangs),
 		TEST(test_status_is_told_when_it_changes),
 		TEST(test_watchdog_stops_while_something_hangs),
 		TEST(test_destroy_without_start),

@@ -259,6 +259,37 @@ static void test_metrics_say_all(void **state)
 	kev_health_destroy(health);
 }
 
+/* However well all watches are, who says so may hang. */
+static void test_a_feed_that_hangs(void **state)
+{
+	struct world *world = *state;
+	struct kev_health *health = attach(world, "prod");
+	struct kev_meter *meter = kev_store_meter(world->store);
+	struct kev_meter_mark *feed =
+		kev_meter_begin(meter, KEV_METER_FEEDING, kev_clock_monotonic(&world->clock));
+	char *text;
+
+	kev_health_set_meter(health, meter);
+	kev_health_connected(health, kev_health_add(health, KEV_SCOPE_EVENTS, NULL));
+	kev_health_synced(health);
+	world_carry(world, NULL, NULL);
+	text = read_report(world, STATUS);
+	assert_contains(text, "    \"stale\": false,\n");
+	free(text);
+	world->now += 42 * KEV_NS_PER_SEC;
+	text = read_report(world, STATUS);
+	assert_contains(text, "    \"stale\": true,\n    \"since\": \"2026-05-28T20:26:40.000000000Z\",\n");
+	assert_contains(
+		text, "    \"last_error\": \"the thread that follows the cluster was to go on 42 s ago, ");
+	free(text);
+	text = read_report(world, METRICS);
+	assert_contains(text, "\nkevfs_stale 1\n");
+	assert_contains(text, "\nkevfs_feed_late_seconds 42.000000000\n");
+	free(text);
+	kev_meter_end(feed);
+	kev_health_destroy(health);
+}
+
 /* Whoever waits for nobody has nothing to say of that. */
 static void test_metrics_of_a_file(void **state)
 {
@@ -433,6 +464,7 @@ int main(void)
 		TEST(test_status_says_all_of_each_watch),
 		TEST(test_metrics_say_all),
 		TEST(test_metrics_of_a_file),
+		TEST(test_a_feed_that_hangs),
 		TEST(test_version),
 		TEST(test_status_escapes),
 		TEST(test_status_is_another_node_each_time),

@@ -16,9 +16,10 @@
 #define PATIENCE_S 20
 
 struct server {
-	atomic_bool mute;       /* answers nothing */
-	int events_status;      /* of the first page; 0: 200 */
-	atomic_int discoveries; /* questions asked */
+	atomic_bool mute;        /* answers nothing */
+	atomic_bool hangs, hung; /* whoever asks waits; somebody does */
+	int events_status;       /* of the first page; 0: 200 */
+	atomic_int discoveries;  /* questions asked */
 	int discovery_result;
 	atomic_bool discovery_mute;
 	atomic_bool knows_widgets;
@@ -101,6 +102,13 @@ static void answer_watch(struct kev_http *http, struct server *server, struct ke
 		stub_body(http, transfer, lines);
 }
 
+static void a_moment(void)
+{
+	const struct timespec moment = {0, KEV_NS_PER_MS};
+
+	nanosleep(&moment, NULL);
+}
+
 /* Answer what was asked. Each answer may start another request, so only the one found first. */
 static void serve(struct kev_http *http, void *context)
 {
@@ -134,6 +142,17 @@ static void serve(struct kev_http *http, void *context)
 				"{\"name\":\"ns\"}}]}");
 		return;
 	}
+}
+
+static void hang_and_serve(struct kev_http *http, void *context)
+{
+	struct server *server = context;
+
+	while (atomic_load(&server->hangs)) {
+		atomic_store(&server->hung, true);
+		a_moment();
+	}
+	serve(http, context);
 }
 
 static void on_synced(void *context, int result, const struct kev_error *error)
@@ -190,16 +209,9 @@ static void start(struct world *world)
 	struct kev_error error = {""};
 
 	assert_int_equal(kev_feed_create(&world->config, &world->feed, &error), 0);
-	stub_http->run = serve;
+	stub_http->run = hang_and_serve;
 	stub_http->context = &world->server;
 	assert_int_equal(kev_feed_start(world->feed), 0);
-}
-
-static void a_moment(void)
-{
-	const struct timespec moment = {0, KEV_NS_PER_MS};
-
-	nanosleep(&moment, NULL);
 }
 
 #define WAIT_UNTIL(condition)                                        \
@@ -433,6 +445,24 @@ static void test_destroy_waits_for_nobody(void **state)
 	assert_int_equal(atomic_load(&world->synced), 0);
 }
 
+/* A thread that waits for a file cannot be ended. It comes late, and then calls nobody. */
+static void test_stop_does_not_wait_for_ever(void **state)
+{
+	struct world *world = *state;
+
+	atomic_store(&world->server.discovery_mute, true);
+	start(world);
+	WAIT_UNTIL(counts(world).events == 1 && counts(world).pods == 1 && counts(world).namespaces == 1);
+	atomic_store(&world->server.hangs, true);
+	WAIT_UNTIL(atomic_load(&world->server.hung));
+	atomic_store(&world->server.discovery_mute, false);
+	assert_false(kev_feed_stop(world->feed, 20));
+	atomic_store(&world->server.hangs, false);
+	assert_true(kev_feed_stop(world->feed, PATIENCE_S * 1000));
+	assert_int_equal(atomic_load(&world->synced), 0);
+	assert_true(kev_feed_stop(NULL, 0));
+}
+
 static void test_destroy_without_start(void **state)
 {
 	struct world *world = *state;
@@ -530,6 +560,7 @@ int main(void)
 		TEST(test_sync_does_not_time_out_while_a_plugin_runs),
 		TEST(test_sync_times_out_with_the_last_reason),
 		TEST(test_destroy_waits_for_nobody),
+		TEST(test_stop_does_not_wait_for_ever),
 		TEST(test_destroy_without_start),
 		TEST(test_unknown_kind_is_asked_for_now_and_then),
 		TEST(test_unknown_kind_is_held),
