@@ -236,14 +236,6 @@ static uint64_t lost_max(uint64_t log_max)
 static int create_rooms(struct app *app, struct kev_error *error)
 {
 	const struct kev_clock *clock = kev_clock_system();
-	struct kev_feed_config feed = {.cluster = app->cluster,
-		.clock = clock,
-		.field_selector = app->options.field_selector,
-		.namespaces = (const char *const *)app->options.namespaces,
-		.max_watches = app->options.max_watches,
-		.sync_timeout = (int)app->options.sync_timeout,
-		.synced = on_synced,
-		.context = app};
 	int r = 0;
 
 	app->changes = kev_changes_create(CHANGES_MAX);
@@ -266,12 +258,26 @@ static int create_rooms(struct app *app, struct kev_error *error)
 					      .version = app->version.data,
 					      .mtime_last = app->options.mtime_last,
 					      .archive = app->archive});
-	feed.store = app->store;
-	feed.health = app->health;
-	/* With something to show, the server may take its time. */
-	app->loaded = app->archive && kev_archive_complete(app->archive);
-	feed.patient = app->options.delay_sync || app->loaded;
-	feed.shown = app->loaded;
+	return 0;
+}
+
+/* What writes the store from then on. */
+static int create_writer(struct app *app, struct kev_error *error)
+{
+	struct kev_feed_config feed = {.cluster = app->cluster,
+		.clock = kev_clock_system(),
+		.store = app->store,
+		.health = app->health,
+		.field_selector = app->options.field_selector,
+		.namespaces = (const char *const *)app->options.namespaces,
+		.max_watches = app->options.max_watches,
+		.sync_timeout = (int)app->options.sync_timeout,
+		/* With something to show, the server may take its time. */
+		.patient = app->options.delay_sync || app->loaded,
+		.shown = app->loaded,
+		.synced = on_synced,
+		.context = app};
+
 	if (isatty(STDERR_FILENO) && !feed.patient)
 		feed.progress = on_progress;
 	if (app->cluster)
@@ -289,6 +295,7 @@ static int load_state(struct app *app, struct kev_error *error)
 	r = kev_archive_load(app->archive, error);
 	if (r)
 		return r;
+	app->loaded = kev_archive_complete(app->archive);
 	r = kev_archive_start(app->archive);
 	if (r)
 		kev_error_set(error, "cannot start a thread: %s", strerror(-r));
@@ -442,6 +449,8 @@ static int run(struct app *app, struct kev_error *error)
 		app->options.delay_sync = false;
 	if (!r)
 		r = load_state(app, error);
+	if (!r)
+		r = create_writer(app, error);
 	if (!r && !is_delayed(app))
 		r = fill(app, error);
 	if (!r)

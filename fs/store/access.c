@@ -9,6 +9,9 @@ static void append_access(struct kev_store *store, struct kev_str name, bool per
 	struct kev_change change = {
 		.kind = KEV_CHANGE_ACCESS, .present = permitted, .when = kev_clock_realtime(store->clock)};
 
+	/* The archive is woken by it, and looks for itself. */
+	if (store->history)
+		kev_changes_append(store->history, &(struct kev_change){.kind = KEV_CHANGE_ACCESS});
 	if (name.len) {
 		change.name = kev_str_dup(name);
 		if (!change.name) {
@@ -41,6 +44,7 @@ void kev_store_restrict(struct kev_store *store, bool restricted)
 	store->restricted = restricted;
 	if (!restricted)
 		clear_permitted_locked(store);
+	store->access_changes += changed;
 	pthread_mutex_unlock(&store->lock);
 	if (changed)
 		append_access(store, KEV_STR(""), !restricted);
@@ -58,12 +62,14 @@ static int set_permitted_locked(struct kev_store *store, const struct key *key, 
 	if (slot) {
 		free(slot->entry);
 		kev_table_remove(store->permitted, slot);
+		store->access_changes++;
 		return 1;
 	}
 	object = kev_table_reserve(store->permitted) == 0 ? kev_store_object_create(key, 0) : NULL;
 	if (!object)
 		return -ENOMEM;
 	kev_table_insert(store->permitted, hash, object, 0);
+	store->access_changes++;
 	return 1;
 }
 
@@ -93,4 +99,24 @@ bool kev_store_is_permitted(struct kev_store *store, struct kev_str namespace_)
 	permitted = !store->restricted || kev_table_find(store->permitted, hash_of(store, &key), &key);
 	pthread_mutex_unlock(&store->lock);
 	return permitted;
+}
+
+bool kev_store_is_restricted(struct kev_store *store)
+{
+	bool restricted;
+
+	pthread_mutex_lock(&store->lock);
+	restricted = store->restricted;
+	pthread_mutex_unlock(&store->lock);
+	return restricted;
+}
+
+uint64_t kev_store_access_changes(struct kev_store *store)
+{
+	uint64_t changes;
+
+	pthread_mutex_lock(&store->lock);
+	changes = store->access_changes;
+	pthread_mutex_unlock(&store->lock);
+	return changes;
 }

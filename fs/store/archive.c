@@ -51,6 +51,8 @@ struct kev_archive {
 	bool whole;              /* nothing of the first sync is still in the journal */
 	bool complete;           /* noted that everything is there */
 	struct kev_kinds *kinds; /* that were saved last; a reference */
+	bool access_saved;       /* whose events may be seen, as of … */
+	uint64_t access;         /* … kev_store_access_changes() */
 	uint64_t added;          /* in this transaction */
 	int64_t purge_wait;      /* ns until there is something to purge */
 	struct kev_error error;
@@ -125,6 +127,45 @@ static int load_kinds(struct kev_archive *archive, struct kev_error *error)
 	return 0;
 }
 
+static int permit_all(struct kev_store *store, struct kev_str names)
+{
+	while (names.len) {
+		struct kev_str name = {names.data, strnlen(names.data, names.len)};
+		int r = kev_store_permit(store, name, true);
+
+		/* What is no name of a namespace is left out. */
+		if (r == -ENOMEM)
+			return r;
+		/* The NUL, too. */
+		names.data += name.len;
+		names.len -= name.len;
+		if (names.len) {
+			names.data++;
+			names.len--;
+		}
+	}
+	return 0;
+}
+
+static int load_access(struct kev_archive *archive, struct kev_error *error)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf names;
+	bool restricted = false;
+	int r;
+
+	kev_buf_init(&names, KEV_HISTORY_NAMES_MAX);
+	r = kev_history_load_access(archive->history, &restricted, &names, error);
+	if (r)
+		return r;
+	if (restricted) {
+		kev_store_restrict(archive->config.store, true);
+		r = permit_all(archive->config.store, kev_buf_str(&names));
+	}
+	archive->access = kev_store_access_changes(archive->config.store);
+	archive->access_saved = true;
+	return r;
+}
+
 int kev_archive_load(struct kev_archive *archive, struct kev_error *error)
 {
 	const struct kev_history_query query = {.superseded_bytes = KEV_ARCHIVE_LOAD_MAX};
@@ -133,6 +174,8 @@ int kev_archive_load(struct kev_archive *archive, struct kev_error *error)
 	uint64_t skipped = 0;
 	int r = load_kinds(archive, error);
 
+	if (!r)
+		r = load_access(archive, error);
 	if (!r)
 		r = kev_history_walk(archive->history, &query, load_revision, &loading, &skipped, error);
 	if (r)
@@ -260,6 +303,53 @@ static int write_kinds(struct kev_archive *archive)
 	return 0;
 }
 
+/* Whose events may be seen. */
+struct access {
+	bool restricted;
+	struct kev_buf names;
+};
+
+static int note_restricted(void *context, bool restricted)
+{
+	((struct access *)context)->restricted = restricted;
+	return 0;
+}
+
+static int note_permitted(void *context, struct kev_str namespace_)
+{
+	struct access *access = context;
+
+	/* What does not fit cannot be seen until the server has answered. */
+	if (kev_buf_reserve(&access->names, namespace_.len + 1) == -ENOMEM)
+		return -ENOMEM;
+	if (!access->names.error) {
+		kev_buf_append_str(&access->names, namespace_);
+		kev_buf_append_char(&access->names, '\0');
+	}
+	return 0;
+}
+
+static int write_access(struct kev_archive *archive)
+{
+	uint64_t changes = kev_store_access_changes(archive->config.store);
+	struct access access = {.restricted = false};
+	const struct kev_store_visitor visitor = {
+		.restricted = note_restricted, .permitted = note_permitted, .context = &access};
+	int r;
+
+	if (archive->access_saved && archive->access == changes)
+		return 0;
+	kev_buf_init(&access.names, KEV_HISTORY_NAMES_MAX);
+	r = kev_store_walk(archive->config.store, &visitor);
+	if (!r)
+		r = kev_history_save_access(
+			archive->history, access.restricted, kev_buf_str(&access.names), &archive->error);
+	kev_buf_fini(&access.names);
+	archive->access = changes;
+	archive->access_saved = r == 0;
+	return r;
+}
+
 /* The last revision that the batch brought. */
 static struct kev_str last_revision(const struct kev_archive *archive)
 {
@@ -304,6 +394,8 @@ static int write_batch(struct kev_archive *archive)
 		r = write_change(archive, &archive->batch[i]);
 	if (!r)
 		r = write_kinds(archive);
+	if (!r)
+		r = write_access(archive);
 	if (!r && complete)
 		r = kev_history_set_complete(archive->history, &archive->error);
 	if (!r)
@@ -412,6 +504,7 @@ static int work(struct kev_archive *archive)
 		/* Perhaps they were saved, perhaps not. */
 		kev_kinds_unref(archive->kinds);
 		archive->kinds = NULL;
+		archive->access_saved = false;
 		tell_failure(archive, r);
 		return r;
 	}

@@ -533,6 +533,29 @@ int kev_history_set_complete(struct kev_history *history, struct kev_error *erro
 	return set_meta(history, "complete", KEV_STR("1"), error);
 }
 
+int kev_history_save_access(
+	struct kev_history *history, bool restricted, struct kev_str names, struct kev_error *error)
+{
+	int r = set_meta(history, "restricted", restricted ? KEV_STR("1") : KEV_STR(""), error);
+
+	return r ? r : set_meta(history, "permitted", names, error);
+}
+
+int kev_history_load_access(
+	struct kev_history *history, bool *restricted, struct kev_buf *names, struct kev_error *error)
+{
+	bool found;
+	int r = get_meta(history, "restricted", names, error);
+
+	if (r)
+		return r;
+	found = names->len > 0;
+	r = get_meta(history, "permitted", names, error);
+	if (!r)
+		*restricted = found;
+	return r;
+}
+
 struct saving {
 	struct kev_history *history;
 	struct kev_error *error;

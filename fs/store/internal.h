@@ -40,7 +40,8 @@ struct kev_store {
 	bool pods_listed;          /* of all namespaces */
 	struct kev_buf pods_lists; /* of some: their names, a NUL behind each */
 	uint64_t namespace_changes;
-	bool restricted; /* only what is permitted may be seen */
+	bool restricted;         /* only what is permitted may be seen */
+	uint64_t access_changes; /* of restricted and permitted */
 	struct kev_table
 		*permitted; /* struct object (owned): namespaces; empty where nothing is restricted */
 };

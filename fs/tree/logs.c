@@ -263,6 +263,14 @@ struct target {
 	struct kev_place home;
 };
 
+/* What a state directory holds of a namespace that may not be seen stands in that one's own logs only, which
+ * say EACCES. Later an event that comes is about to be seen: its namespace is permitted when all are there.
+ */
+static bool may_be_told(const struct kev_tree *tree, const struct kev_namespace *namespace_)
+{
+	return tree->logged || !tree->restricted || (namespace_ && !kev_namespace_denied(namespace_));
+}
+
 /* @return how many targets there are, or -ENOMEM */
 static int find_targets(struct kev_edit *edit, const struct kev_event *event, struct target targets[3])
 {
@@ -273,7 +281,8 @@ static int find_targets(struct kev_edit *edit, const struct kev_event *event, st
 
 	if (r)
 		return -ENOMEM;
-	targets[count++] = (struct target){&tree->log, tree_home(tree)};
+	if (may_be_told(tree, namespace_))
+		targets[count++] = (struct target){&tree->log, tree_home(tree)};
 	if (namespace_)
 		targets[count++] = (struct target){&namespace_->log, namespace_home(namespace_)};
 	if (object && kev_object_prepare(object))

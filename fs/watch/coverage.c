@@ -134,7 +134,7 @@ static int begin_spread(struct kev_coverage *c)
 	if (r || c->failure)
 		return r;
 	kev_store_restrict(c->config.store, true);
-	c->spread = true;
+	c->spread = c->restricted = true;
 	return 0;
 }
 
@@ -211,7 +211,7 @@ static void gather(struct kev_coverage *c)
 	if (!kev_watcher_listed(c->whole[KEV_SCOPE_EVENTS]))
 		return;
 	kev_store_restrict(c->config.store, false);
-	c->spread = false;
+	c->spread = c->restricted = false;
 }
 
 static void arrange(struct kev_coverage *c, int64_t at)
@@ -220,7 +220,7 @@ static void arrange(struct kev_coverage *c, int64_t at)
 
 	if (is_denied(c, KEV_SCOPE_EVENTS))
 		r = spread(c);
-	else if (c->spread)
+	else if (c->restricted)
 		gather(c);
 	c->retry_at = r ? at + RETRY : INT64_MAX;
 	kev_areas_free_retired(c);
@@ -272,6 +272,7 @@ int kev_coverage_create(
 		return -ENOMEM;
 	c->config = *config;
 	c->retry_at = INT64_MAX;
+	c->restricted = kev_store_is_restricted(config->store);
 	r = set_up(c, error);
 	if (c->failure && error)
 		*error = c->why;
@@ -363,7 +364,8 @@ static bool is_over(const struct kev_coverage *c, bool *seen)
 		if (area->existence && !kev_existence_answered(area->existence))
 			return false;
 	}
-	return c->retry_at == INT64_MAX && is_denied(c, KEV_SCOPE_EVENTS) == c->spread;
+	return c->retry_at == INT64_MAX && c->restricted == c->spread &&
+	       is_denied(c, KEV_SCOPE_EVENTS) == c->spread;
 }
 
 bool kev_coverage_settled(const struct kev_coverage *c)

@@ -30,7 +30,9 @@ struct kev_coverage {
 	struct kev_area *areas, *retired; /* retired: stopped, but the intake may still hold what is theirs */
 	size_t count, pods;               /* areas, and those of them whose pods are watched */
 	uint64_t looked; /* kev_store_namespace_changes() when the names were looked at last */
-	bool spread;     /* the store shows only what is permitted by name */
+	bool spread;     /* namespaces are watched one by one */
+	bool restricted; /* the store shows only what is permitted by name: then, or as the mount before had
+			    it */
 	bool look;       /* look at the names, whether or not they have changed */
 	bool moved;      /* the server may have another history */
 	bool started;

@@ -44,7 +44,9 @@ bool kev_archive_complete(const struct kev_archive *archive);
 
 /**
  * Put into the store what the history holds: each revision, in the order in which they came, the older ones
- * to be superseded by the newer. Before kev_archive_start(), and before anybody else writes the store.
+ * to be superseded by the newer. What could not be seen in the end (kev_store_restrict()) cannot be seen now:
+ * that the server does not permit it is as true as what it had said before. Before kev_archive_start(), and
+ * before anybody else writes the store.
  */
 int kev_archive_load(struct kev_archive *archive, struct kev_error *error) KEV_MUST_USE;
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
 #include "kevfs/base/str.h"
@@ -100,6 +101,16 @@ int kev_history_purge(struct kev_history *history, const struct kev_retain *limi
 int kev_history_save_kinds(
 	struct kev_history *history, const struct kev_kinds *kinds, struct kev_error *error) KEV_MUST_USE;
 
+/** What the names of those whose Events may be seen take together, each with a NUL behind it, at most. */
+#define KEV_HISTORY_NAMES_MAX (4U << 20)
+
+/**
+ * Write down whose Events may be seen (kev_store_restrict()): they are kept all the same.
+ * @param names  of the namespaces that are permitted, a NUL behind each
+ */
+int kev_history_save_access(struct kev_history *history, bool restricted, struct kev_str names,
+	struct kev_error *error) KEV_MUST_USE;
+
 /** Note that everything is there. */
 int kev_history_set_complete(struct kev_history *history, struct kev_error *error) KEV_MUST_USE;
 
@@ -109,6 +120,11 @@ int kev_history_trim(struct kev_history *history, struct kev_error *error) KEV_M
 /** @param out  set to new kinds, or to NULL where none were saved; untouched on error */
 int kev_history_load_kinds(
 	struct kev_history *history, struct kev_kinds **out, struct kev_error *error) KEV_MUST_USE;
+
+/** @param restricted  set to what was saved: false where nothing was; untouched on error. @param names
+ * emptied, and set to the namespaces that are permitted; its cap is KEV_HISTORY_NAMES_MAX or more */
+int kev_history_load_access(struct kev_history *history, bool *restricted, struct kev_buf *names,
+	struct kev_error *error) KEV_MUST_USE;
 
 /** Which revisions to go through; empty strings and 0 do not select. */
 struct kev_history_query {

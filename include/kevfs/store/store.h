@@ -47,8 +47,8 @@ void kev_store_set_retain(struct kev_store *store, const struct kev_retain *reta
 void kev_store_set_bounds(struct kev_store *store, const struct kev_bounds *bounds);
 
 /**
- * From now on what changes of events is appended to another journal too: the archive's. Called before the
- * writing thread starts.
+ * From now on what changes of events is appended to another journal too: the archive's; and that something
+ * has changed of who may be seen, but not what. Called before the writing thread starts.
  */
 void kev_store_set_history(struct kev_store *store, struct kev_changes *history);
 
@@ -129,6 +129,12 @@ int kev_store_permit(struct kev_store *store, struct kev_str namespace_, bool pe
 
 /** May it be seen: is nothing restricted, or was it permitted? */
 bool kev_store_is_permitted(struct kev_store *store, struct kev_str namespace_);
+
+/** Is anything restricted? */
+bool kev_store_is_restricted(struct kev_store *store);
+
+/** How often any of that changed: whoever compares need not look otherwise. */
+uint64_t kev_store_access_changes(struct kev_store *store);
 
 /** What a (re)list covers. */
 enum kev_scope_kind { KEV_SCOPE_EVENTS, KEV_SCOPE_PODS, KEV_SCOPE_NAMESPACES };

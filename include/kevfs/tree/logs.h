@@ -34,8 +34,8 @@ int kev_logs_object_itself(void *item, void **out);
 
 /**
  * Append to the logs that an occurrence belongs to: all, its namespace's, its object's as far as there are
- * such directories. Whether the tree holds the event (still) does not matter: a log tells of all that was
- * seen.
+ * such directories. But of what is there at first, all lacks what may not be seen. Whether the tree holds the
+ * event (still) does not matter: a log tells of all that was seen.
  * @param when  ns, what the logs' mtime becomes
  * @return 0, or -ENOMEM: it is in none of them
  */

@@ -30,6 +30,9 @@
  * brought, it lets nothing be missed and nothing come twice. Until it is complete the tree stands still, as
  * stale.
  *
+ * - A store that is restricted already (as the mount before has left it) stays so until the server has said
+ * that all may be seen.
+ *
  * Watches cost the server more than anything, so there are max_watches of namespaces at most. Pods give way
  * to events.
  *

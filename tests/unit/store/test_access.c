@@ -53,6 +53,9 @@ static void test_restrict(void **state)
 	assert_string_equal(changes(world), "+b -a");
 	assert_true(seen(world, "b"));
 	assert_false(seen(world, "a"));
+	/* As often as the journal said so. */
+	assert_int_equal(kev_store_access_changes(world->store), 4);
+	assert_true(kev_store_is_restricted(world->store));
 	/* Names count anew each time. */
 	kev_store_restrict(world->store, false);
 	kev_store_restrict(world->store, true);

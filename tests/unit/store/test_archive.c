@@ -341,6 +341,74 @@ static void test_purge_by_itself(void **state)
 	assert_string_equal(held(site), "x@3:2 ");
 }
 
+static int note_name(void *context, struct kev_str name)
+{
+	kev_buf_printf(context, "%.*s ", (int)name.len, name.data);
+	return 0;
+}
+
+/* The namespaces that may be seen. */
+static const char *permitted(struct site *site)
+{
+	static struct kev_buf names;
+	const struct kev_store_visitor visitor = {.permitted = note_name, .context = &names};
+
+	kev_buf_fini(&names);
+	kev_buf_init(&names, 1000);
+	assert_int_equal(kev_store_walk(site->world.store, &visitor), 0);
+	return kev_buf_cstr(&names);
+}
+
+/* Whose events may be seen is as true as the events: also where nothing else happens. */
+static void test_access(void **state)
+{
+	struct site *site = *state;
+	struct kev_store *store = site->world.store;
+
+	put(&site->world, event("c", "hidden", "1", ""), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 1);
+	kev_store_restrict(store, true);
+	assert_int_equal(kev_store_permit(store, KEV_STR("a"), true), 0);
+	assert_int_equal(kev_store_permit(store, KEV_STR("b"), true), 0);
+	assert_int_equal(kev_store_permit(store, KEV_STR("b"), false), 0);
+	end(site);
+	start(site);
+	assert_true(kev_store_is_restricted(site->world.store));
+	assert_string_equal(permitted(site), "a ");
+	assert_false(kev_store_is_permitted(site->world.store, KEV_STR("c")));
+	assert_string_equal(held(site), "hidden@1:0 ");
+	/* Nobody may be seen. */
+	assert_int_equal(kev_store_permit(site->world.store, KEV_STR("a"), false), 0);
+	end(site);
+	start(site);
+	assert_true(kev_store_is_restricted(site->world.store));
+	assert_string_equal(permitted(site), "");
+	kev_store_restrict(site->world.store, false);
+	end(site);
+	start(site);
+	assert_false(kev_store_is_restricted(site->world.store));
+	assert_true(kev_store_is_permitted(site->world.store, KEV_STR("c")));
+	permitted(site);
+}
+
+/* It is written soon, and not only in the end. */
+static void test_access_is_written_at_once(void **state)
+{
+	struct site *site = *state;
+	sqlite3 *reader;
+	int64_t there = 0;
+
+	kev_archive_synced(site->archive);
+	assert_int_equal(sqlite3_open(in(site->directory, "events.db"), &reader), SQLITE_OK);
+	WAIT_FOR(read_along(reader, "SELECT count(*) FROM meta WHERE key = x'636f6d706c657465'") == 1);
+	kev_store_restrict(site->world.store, true);
+	WAIT_FOR((there = read_along(reader,
+			  "SELECT count(*) FROM meta WHERE key = CAST('restricted' AS BLOB) AND value = "
+			  "CAST('1' AS BLOB)")) == 1);
+	assert_int_equal(there, 1);
+	sqlite3_close(reader);
+}
+
 /* What still writes the store then does no harm: neither to what is written, nor to itself. */
 static void test_stop(void **state)
 {
@@ -365,6 +433,8 @@ int main(void)
 		TEST(test_end_and_start_again),
 		TEST(test_acknowledged),
 		TEST(test_stop),
+		TEST(test_access),
+		TEST(test_access_is_written_at_once),
 		TEST(test_load_shows_every_revision),
 		TEST(test_complete_and_kinds),
 		TEST(test_clock_behind_at_the_start),

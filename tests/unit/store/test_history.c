@@ -453,6 +453,31 @@ static void refused(struct disk *disk, const struct kev_history_view *of, int wa
 		fail_msg("\"%s\" is not in \"%s\"", words, disk->error.text);
 }
 
+static void test_access(void **state)
+{
+	struct disk *disk = *state;
+	struct kev_buf names;
+	bool restricted = true;
+
+	kev_buf_init(&names, KEV_HISTORY_NAMES_MAX);
+	kev_buf_append_c(&names, "left");
+	assert_int_equal(kev_history_load_access(disk->history, &restricted, &names, &disk->error), 0);
+	assert_false(restricted);
+	assert_int_equal(names.len, 0);
+	begin(disk);
+	assert_int_equal(
+		kev_history_save_access(disk->history, true, (struct kev_str){"a\0bc", 5}, &disk->error), 0);
+	commit(disk);
+	begin(disk);
+	assert_int_equal(kev_history_save_access(disk->history, false, KEV_STR(""), &disk->error), 0);
+	kev_history_rollback(disk->history);
+	reopen(disk);
+	assert_int_equal(kev_history_load_access(disk->history, &restricted, &names, &disk->error), 0);
+	assert_true(restricted);
+	assert_true(kev_str_eq(kev_buf_str(&names), (struct kev_str){"a\0bc", 5}));
+	kev_buf_fini(&names);
+}
+
 static void test_refusals(void **state)
 {
 	struct disk *disk = *state;
@@ -654,6 +679,7 @@ int main(void)
 		TEST(test_trim),
 		TEST(test_compare),
 		TEST(test_kinds_and_completeness),
+		TEST(test_access),
 		TEST(test_refusals),
 		TEST(test_refusals_of_the_directory),
 		TEST(test_truncated_log),

@@ -159,6 +159,8 @@ static int write_all_of(const struct work *work, struct kev_history *history)
 	if (!r)
 		r = kev_history_save_kinds(history, work->kinds, NULL);
 	if (!r)
+		r = kev_history_save_access(history, true, KEV_STR("a"), NULL);
+	if (!r)
 		r = kev_history_set_complete(history, NULL);
 	if (!r)
 		r = kev_history_purge(history, &limits, NOON, 10, &wait, NULL);
@@ -257,6 +259,8 @@ static int walk_action(void *context)
 		.object_name = {"web", 3},
 		.superseded_bytes = 1};
 	struct kev_kinds *kinds = NULL;
+	struct kev_buf names = {.data = NULL};
+	bool restricted = false;
 	uint64_t skipped = 0;
 	size_t count = 0;
 	int r = kev_history_walk(history, &all, note, &count, &skipped, NULL);
@@ -274,7 +278,14 @@ static int walk_action(void *context)
 	if (!r) {
 		assert_non_null(kinds);
 		assert_int_equal(kev_kinds_count(kinds), 1);
+		kev_buf_init(&names, 100);
+		r = kev_history_load_access(history, &restricted, &names, NULL);
 	}
+	if (!r) {
+		assert_true(restricted);
+		assert_true(kev_str_eq(kev_buf_str(&names), KEV_STR("a")));
+	}
+	kev_buf_fini(&names);
 	kev_kinds_unref(kinds);
 	return r;
 }

@@ -29,6 +29,7 @@ struct server {
 	bool get;                      /* a namespace by its name */
 	struct place places[NAMESPACES_MAX];
 	unsigned version; /* resourceVersion of lists */
+	int status;       /* of all answers; 0: as it should be */
 };
 
 struct world {
@@ -234,8 +235,9 @@ static void serve(struct world *world, struct kev_http_transfer *transfer)
 
 	if (strcmp(resource, "namespace") == 0)
 		stub_answer(world->http, transfer, world->server.get ? (of ? 200 : 404) : 403, "{}");
-	else if (of && of->status)
-		stub_answer(world->http, transfer, of->status, "broken");
+	else if (world->server.status || (of && of->status))
+		stub_answer(world->http, transfer, world->server.status ? world->server.status : of->status,
+			"broken");
 	else if (!may(world, of, resource, watch))
 		forbid(world, transfer);
 	else if (watch && strstr(transfer->path, "&timeoutSeconds=1&"))
@@ -754,6 +756,79 @@ static void test_cluster_role_comes(void **state)
 	assert_false(is_stale(world));
 }
 
+/* What the mount before could not show in the end. */
+static void restrict_to(struct world *world, const char *first, const char *second)
+{
+	const char *const names[] = {first, second};
+
+	kev_store_restrict(world->sample.store, true);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(names); i++)
+		assert_int_equal(kev_store_permit(world->sample.store, kev_str_c(names[i]), true), 0);
+	world->config.shown = world->config.patient = true;
+}
+
+static void test_restricted_before_all_may_be_seen(void **state)
+{
+	struct world *world = *state;
+
+	restrict_to(world, "a", "b");
+	world->server.events = true;
+	create(world);
+	kev_coverage_tick(world->coverage, world->sample.now);
+	assert_true(seen(world, "a") && !seen(world, "c"));
+	assert_false(kev_coverage_settled(world->coverage));
+	settle(world);
+	assert_true(seen(world, "c"));
+	assert_true(kev_coverage_settled(world->coverage));
+	assert_string_equal(watches(world), "events pods namespaces");
+}
+
+/* Any other error is no answer. */
+static void test_restricted_before_and_no_answer(void **state)
+{
+	struct world *world = *state;
+
+	restrict_to(world, "a", "gone");
+	world->server.status = 503;
+	create(world);
+	settle(world);
+	pass(world, 100 * S);
+	assert_true(seen(world, "a") && seen(world, "gone") && !seen(world, "c"));
+	assert_false(kev_coverage_settled(world->coverage));
+}
+
+/* It is as it is now: one that was permitted and is not watched any more cannot be seen. */
+static void test_restricted_before_and_now(void **state)
+{
+	struct world *world = *state;
+
+	restrict_to(world, "a", "gone");
+	create(world);
+	settle(world);
+	pass(world, 30 * S);
+	assert_true(kev_coverage_settled(world->coverage));
+	assert_true(seen(world, "a") && seen(world, "b"));
+	assert_false(seen(world, "c") || seen(world, "gone"));
+	assert_string_equal(watches(world), "pods namespaces a/events b/events");
+}
+
+static void test_restricted_before_and_given(void **state)
+{
+	static const char *const namespaces[] = {"a", "c", NULL};
+	struct world *world = *state;
+
+	restrict_to(world, "c", "b");
+	world->config.namespaces = namespaces;
+	create(world);
+	/* Before anything is heard: nothing but these is watched. */
+	assert_true(seen(world, "c"));
+	assert_false(seen(world, "a") || seen(world, "b"));
+	settle(world);
+	pass(world, 30 * S);
+	assert_true(seen(world, "a"));
+	assert_false(seen(world, "c"));
+}
+
 /* Between the question and the list. */
 static void test_cluster_role_comes_in_order(void **state)
 {
@@ -1000,6 +1075,10 @@ int main(void)
 		TEST(test_role_goes_and_comes),
 		TEST(test_other_errors_keep_what_is_shown),
 		TEST(test_cluster_role_comes),
+		TEST(test_restricted_before_all_may_be_seen),
+		TEST(test_restricted_before_and_no_answer),
+		TEST(test_restricted_before_and_now),
+		TEST(test_restricted_before_and_given),
 		TEST(test_cluster_role_comes_in_order),
 		TEST(test_cluster_role_without_watch),
 		TEST(test_role_without_watch),
