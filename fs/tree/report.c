@@ -12,13 +12,25 @@
 #define REPORT_MAX (8U << 20)
 
 struct kev_report {
+	struct kev_tree *tree; /* outlives it */
+	uint64_t bytes;        /* that it counts for */
 	_Atomic uint32_t references;
 	uint64_t ino;
 	int64_t when; /* ns since the epoch */
 	struct kev_buf text;
 };
 
-int kev_report_make(const struct kev_tree *tree, kev_report_fn *write, uint64_t ino, struct kev_place *out)
+/* It is as it stays. @return 0 or -ENFILE */
+static int count(struct kev_report *report)
+{
+	uint64_t before;
+
+	report->bytes = sizeof(*report) + report->text.room;
+	before = atomic_fetch_add_explicit(&report->tree->report_bytes, report->bytes, memory_order_relaxed);
+	return before + report->bytes > KEV_REPORTS_MAX ? -ENFILE : 0;
+}
+
+int kev_report_make(struct kev_tree *tree, kev_report_fn *write, uint64_t ino, struct kev_place *out)
 {
 	struct kev_report *report = calloc(1, sizeof(*report));
 	int r;
@@ -26,14 +38,16 @@ int kev_report_make(const struct kev_tree *tree, kev_report_fn *write, uint64_t 
 	if (!report)
 		return -ENOMEM;
 	atomic_init(&report->references, 1);
+	report->tree = tree;
 	report->ino = ino;
 	report->when = kev_clock_realtime(tree->clock);
 	kev_buf_init(&report->text, REPORT_MAX);
 	r = write(&report->text, &(struct kev_report_source){tree->store, &tree->about, tree->clock});
+	/* Of what a buffer says, the kernel hears nothing else. */
+	r = r ? -ENOMEM : count(report);
 	if (r) {
 		kev_report_unref(report);
-		/* The kernel hears of nothing else from who makes a node. */
-		return -ENOMEM;
+		return r;
 	}
 	*out = (struct kev_place){&kev_role_report, report};
 	return 0;
@@ -50,6 +64,7 @@ void kev_report_unref(struct kev_report *report)
 {
 	if (!report || atomic_fetch_sub_explicit(&report->references, 1, memory_order_acq_rel) != 1)
 		return;
+	atomic_fetch_sub_explicit(&report->tree->report_bytes, report->bytes, memory_order_relaxed);
 	kev_buf_fini(&report->text);
 	free(report);
 }

@@ -1,7 +1,9 @@
 """/.kevfs/metrics and /.kevfs/version: for monitors."""
+import errno
 import json
 import os
 import re
+import resource
 import subprocess
 import threading
 import time
@@ -181,6 +183,30 @@ def test_each_look_is_fresh_and_whole(fake, mount):
         assert wait_for(lambda: os.stat(path).st_mtime_ns > before.st_mtime_ns)
         f.seek(0)
         assert f.read() == text
+
+
+def test_who_opens_many_is_refused(fake, mount):
+    """They are made for each who opens one, and kept for as long as he has it open: not without bounds. What is large is less often."""
+    names = [f"ns-{i}" for i in range(100)]
+    m = mount(fake, "max_watches=200", *(f"namespace={n}" for n in names))
+    size, held = len(read(m, "status")), []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 1 << 16)), hard))
+    try:
+        with pytest.raises(OSError) as refused:
+            while len(held) * size < 100 << 20:
+                held.append(os.open(m.path(".kevfs/status"), os.O_RDONLY))
+        assert refused.value.errno == errno.ENFILE and 20 << 20 < len(held) * size <= 64 << 20
+        for name in ("status", "metrics"):
+            with pytest.raises(OSError):
+                read(m, name)
+        assert "ns-0" in os.listdir(m.dir) and json.loads(os.pread(held[0], 1 << 22, 0))["synced"]
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert wait_for(lambda: os.path.exists(m.path(".kevfs/status")) and os.path.exists(m.path(".kevfs/metrics")))
+    check(read(m, "metrics").decode())
 
 
 def test_version(fake, mount):

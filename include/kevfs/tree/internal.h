@@ -136,6 +136,8 @@ struct kev_tree {
 	struct kev_hash_key key;     /**< of the tables of names */
 	uint64_t generation;
 
+	_Atomic uint64_t report_bytes; /**< of all reports that somebody has: report.h */
+
 	/** The applier's own: one thread calls apply and resync. */
 	struct kev_stale_batch *batch;
 

@@ -13,8 +13,14 @@
  * Each LOOKUP gives out a report of its own, under a node number of its own, to a kernel that keeps the name
  * for no time: so whoever opens the file has a new one, and its size is that of its content. The kernel's
  * FORGET frees it. All of one file are one for who looks at st_ino.
+ *
+ * Who opens one keeps it for as long as he likes, so they are bounded together. Over that nobody gets one: an
+ * older one in its place could say that all is well when it is not.
  */
 struct kev_report;
+
+/** What all reports that somebody has may take, bytes. The largest is an eighth of it; most are some KiB. */
+#define KEV_REPORTS_MAX (64U << 20)
 
 /** Their st_ino. */
 #define KEV_INO_STATUS 3
@@ -32,9 +38,10 @@ struct kev_report_source {
  * buffer's error or -ENOMEM */
 typedef int kev_report_fn(struct kev_buf *out, const struct kev_report_source *source);
 
-/** A role's make: @return 0, and a place that is to be given up with its role's drop; or -ENOMEM */
+/** A role's make: @return 0, and a place that is to be given up with its role's drop; -ENFILE
+ * (KEV_REPORTS_MAX) or -ENOMEM */
 int kev_report_make(
-	const struct kev_tree *tree, kev_report_fn *write, uint64_t ino, struct kev_place *out) KEV_MUST_USE;
+	struct kev_tree *tree, kev_report_fn *write, uint64_t ino, struct kev_place *out) KEV_MUST_USE;
 
 void kev_report_unref(struct kev_report *report);
 

@@ -76,7 +76,8 @@ struct kev_role {
 	 * NULL but for what is made on the fly: there the item only says where. A LOOKUP gives out a thing of
 	 * its own each time, under a node number of its own, and the kernel keeps the name for no time; a
 	 * listing gives no node. Called without the tree's lock, so it may take others.
-	 * @return 0, and a place that the caller gives up with role->drop; or -ENOMEM
+	 * @return 0, and a place that the caller gives up with role->drop; -ENFILE (there are too many) or
+	 * -ENOMEM
 	 */
 	int (*make)(void *item, struct kev_place *out);
 

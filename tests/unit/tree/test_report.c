@@ -324,6 +324,42 @@ static void test_version(void **state)
 	kev_health_destroy(health);
 }
 
+/* However many are held, they take so much at most; and one more can be had for each that is given back. */
+static void test_they_are_bounded(void **state)
+{
+	struct world *world = *state;
+	struct kev_health *health = attach(world, "prod");
+	char *large = calloc(1, (1U << 20) + 1);
+	uint64_t nodes[64] = {0};
+	struct kev_entry entry, control = world_find(world, "/.kevfs"), untouched;
+	size_t count = 0;
+	int r;
+
+	assert_non_null(large);
+	memset(large, 'x', 1U << 20);
+	kev_tree_set_about(
+		world->tree, &(struct kev_tree_about){.health = health, .source = "", .version = large});
+	while (!(r = kev_tree_lookup(world->tree, control.node, KEV_STR("version"), &entry))) {
+		assert_true(count < KEV_ARRAY_LEN(nodes));
+		nodes[count++] = entry.node;
+	}
+	assert_int_equal(r, -ENFILE);
+	assert_true(count > 16);
+	assert_true(world->tree->report_bytes <= KEV_REPORTS_MAX);
+	untouched = entry;
+	assert_int_equal(kev_tree_lookup(world->tree, control.node, KEV_STR("version"), &entry), -ENFILE);
+	assert_memory_equal(&untouched, &entry, sizeof(entry));
+	world_forget(world, nodes[--count]);
+	assert_int_equal(kev_tree_lookup(world->tree, control.node, KEV_STR("version"), &entry), 0);
+	world_forget(world, entry.node);
+	while (count)
+		world_forget(world, nodes[--count]);
+	assert_int_equal(world->tree->report_bytes, 0);
+	world_forget(world, control.node);
+	kev_health_destroy(health);
+	free(large);
+}
+
 static void test_status_escapes(void **state)
 {
 	static const struct kev_error why = {"server said \"no\" \\x1b[0m"};
@@ -466,6 +502,7 @@ int main(void)
 		TEST(test_metrics_of_a_file),
 		TEST(test_a_feed_that_hangs),
 		TEST(test_version),
+		TEST(test_they_are_bounded),
 		TEST(test_status_escapes),
 		TEST(test_status_is_another_node_each_time),
 		TEST(test_status_is_listed_without_a_node),
