@@ -11,9 +11,9 @@ import time
 import pytest
 
 from events import event
+from reports import status
 from servers import run, wait_for
 from test_refusals import one_line
-from test_status import status
 
 # A 403 is believed when it was repeated for ten seconds, and asked about again each minute; and the machine may be busy.
 BELIEVED, ASKED = 60, 150

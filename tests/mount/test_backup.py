@@ -17,8 +17,8 @@ import time
 import pytest
 
 from events import event, new_name, stamp
+from reports import status
 from servers import run, wait_for
-from test_status import status
 
 EVENTS, UPDATES = 600, 500
 TAR_MARGIN = 3  # seconds; of who has the server's clock, and no other's

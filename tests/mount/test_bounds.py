@@ -1,19 +1,15 @@
 """max_events and max_bytes: the newest stay, whatever the server lists."""
-import json
 import os
 import time
 
 import pytest
 
 from events import event, stamp
+from reports import status
 from servers import wait_for
 from test_live import read, see
 
 OLD = 1782900000  # seconds since the epoch
-
-
-def status(m):
-    return json.loads(read(m.path(".kevfs/status")))
 
 
 def created(i, **more):

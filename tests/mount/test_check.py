@@ -16,10 +16,10 @@ import time
 
 import pytest
 
+from credentials import Plugin, configure
 from events import event
 from mounts import SUSPICIOUS, as_user, is_mounted
 from servers import run
-from test_credentials import Plugin
 
 Line = collections.namedtuple("Line", "result what text")
 
@@ -67,14 +67,6 @@ def check(session):
         assert "\x1b" not in out + err
         return Found(r.returncode, out, err, time.monotonic() - start)
     return make
-
-
-def change(server, path, **user):
-    """The server's kubeconfig, its user another one."""
-    config = json.loads(server.kubectl("config", "view", "--raw", "--flatten", "--minify", "-o", "json").stdout)
-    config["users"][0]["user"] = user
-    path.write_text(json.dumps(config))
-    return path
 
 
 def jwt(**claims):
@@ -519,7 +511,7 @@ def test_clock(fake, check, skew, words):
 # ---- the credential ----
 
 def test_credential_that_is_refused(server, check, scratch):
-    found = check(kubeconfig=change(server, scratch / "config", token="secret-and-wrong"))
+    found = check(kubeconfig=configure(server, scratch / "config", {"token": "secret-and-wrong"}))
     found.failed(7, "credential", "a token", "401", "nauthorized", "new token")
     assert "secret" not in found.out + found.err
 
@@ -529,7 +521,7 @@ def test_token_that_says_how_long(fake, check, scratch):
     tokens = {what: jwt(exp=now + seconds, sub="x") for what, seconds in (("long", 90 * 86400), ("short", 3600 + 30), ("over", -7200))}
     fake.order("config", tokens=[tokens["long"], tokens["short"]])
     for what, result, code, words in (("long", "ok", 0, "(89 days)"), ("short", "warning", 0, "(60 minutes)"), ("over", "failed", 7, "ago)")):
-        found = check(kubeconfig=change(fake, scratch / "config", token=tokens[what]))
+        found = check(kubeconfig=configure(fake, scratch / "config", {"token": tokens[what]}))
         assert found.code == code, found.out
         found.expect("credential", result, "a token, until 20", words)
         assert tokens[what] not in found.out and tokens[what].split(".")[1] not in found.out
@@ -537,7 +529,7 @@ def test_token_that_says_how_long(fake, check, scratch):
 
 def test_token_file(fake, check, scratch):
     (scratch / "token").write_text(pathlib.Path(fake.directory, "token").read_text())
-    found = check(kubeconfig=change(fake, scratch / "config", tokenFile=str(scratch / "token")))
+    found = check(kubeconfig=configure(fake, scratch / "config", {"tokenFile": str(scratch / "token")}))
     assert found.code == 0
     found.expect("credential", "ok", f"the token in {scratch}/token", "calls us system:serviceaccount:default:tester")
     (scratch / "token").unlink()
@@ -546,7 +538,7 @@ def test_token_file(fake, check, scratch):
 
 def test_client_certificate_that_has_ended(fake, check, scratch):
     certify_past(scratch, "me")
-    found = check(kubeconfig=change(fake, scratch / "config", **{"client-certificate": str(scratch / "me.crt"), "client-key": str(scratch / "me.key")}))
+    found = check(kubeconfig=configure(fake, scratch / "config", {"client-certificate": str(scratch / "me.crt"), "client-key": str(scratch / "me.key")}))
     found.failed(7, "credential", "has expired on 2021-01-01", "renewed")
 
 
@@ -561,7 +553,7 @@ def test_credential_that_ends_meanwhile(fake, check):
 def test_plugin(fake, check, scratch):
     """It is run as for a mount, and has no more time than all of the check."""
     plugin = Plugin(scratch)
-    kubeconfig = change(fake, scratch / "config", **plugin.user())
+    kubeconfig = configure(fake, scratch / "config", plugin.user())
     plugin.prints(token="fake-token-1")
     found = check(kubeconfig=kubeconfig)
     assert found.code == 0 and plugin.runs() == 1
@@ -583,7 +575,7 @@ def test_plugin(fake, check, scratch):
 def test_impersonation(real, check, scratch):
     """Whom we act as is whom the server sees."""
     user = {"client-certificate": real.cert, "client-key": real.key, "as": "bob", "as-groups": ["dev"]}
-    found = check(kubeconfig=change(real, scratch / "config", **user))
+    found = check(kubeconfig=configure(real, scratch / "config", user))
     found.failed(8, "events", 'User "bob" cannot list', "--user=bob")
     found.expect("credential", "ok", "client certificate of CN=admin", "calls us bob", "dev")
 
@@ -603,7 +595,7 @@ def test_hostile_words(fake, check):
 # ---- rights ----
 
 def test_events_that_may_not_be_seen(fake, check, scratch):
-    kubeconfig = change(fake, scratch / "config", token="fake-token-1")
+    kubeconfig = configure(fake, scratch / "config", {"token": "fake-token-1"})
     with fake.fault("status", verb="list", resource="events", code=403):
         found = check(kubeconfig=kubeconfig)
     found.failed(8, "events", "may not be listed", 'cannot list resource "events"', "kubectl create clusterrolebinding kevfs", "--serviceaccount=default:tester")
@@ -648,7 +640,7 @@ def test_what_is_optional(fake, check, resource, verb, words):
 
 
 def test_nobody(server, check, scratch):
-    found = check(kubeconfig=change(server, scratch / "config"))
+    found = check(kubeconfig=configure(server, scratch / "config", {}))
     found.failed(8, "events", "system:anonymous", "name a context that has a credential")
     found.expect("credential", "ok", "anonymous")
 
@@ -657,7 +649,7 @@ def test_real_service_account(real, check, mount, scratch):
     """What an account may do on the real control plane: nothing, one namespace, all."""
     def account(name):
         real.kubectl("create", "serviceaccount", name, check=False)
-        return change(real, scratch / name, token=real.kubectl("create", "token", name).stdout.decode())
+        return configure(real, scratch / name, {"token": real.kubectl("create", "token", name).stdout.decode()})
     kubeconfig = account("checker")
     found = check(kubeconfig=kubeconfig)
     found.failed(8, "events", "system:serviceaccount:default:checker", "--serviceaccount=default:checker")

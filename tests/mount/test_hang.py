@@ -10,13 +10,13 @@ import time
 import pytest
 
 from blocker import is_stopped
+from credentials import certificate, configure
 from events import event
 from metrics import Metrics
 from mounts import is_mounted
+from reports import status
 from servers import wait_for
-from test_credentials import certificate, configure
 from test_live import see
-from test_status import status
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from blocker import blocked
 from events import event
 from mounts import is_mounted
+from reports import status
 from servers import wait_for
 from test_live import read, see
 
@@ -35,8 +36,7 @@ def other(make_other):
 
 
 def held(m):
-    with open(m.path(".kevfs/status"), encoding="utf-8") as f:
-        return json.load(f)["held_directories"]
+    return status(m)["held_directories"]
 
 
 def changes(server, m, about):

@@ -13,16 +13,8 @@ import pytest
 from events import event, new_name
 from metrics import Metrics, check, parse
 from mounts import as_user
+from reports import read_report, status
 from servers import run, wait_for
-
-
-def read(m, name):
-    with open(m.path(".kevfs", name), "rb") as f:
-        return f.read()
-
-
-def status(m):
-    return json.loads(read(m, "status"))
 
 
 def test_what_it_says(server, mount):
@@ -90,7 +82,7 @@ def test_errors_are_counted(fake, mount):
         # Counted right behind the reply. It was its caller's second that counts.
         assert wait_for(lambda: Metrics(m).get("kevfs_fuse_errors_total", operation="lookup") >= 1)
         assert Metrics(m).get("kevfs_fuse_operation_duration_seconds_sum", operation="lookup") > 0.9
-        assert status(m)["watches"]["events"]["each"][0]["state"] in ("listing", "waiting") and read(m, "version").startswith(b"kevfs ")
+        assert status(m)["watches"]["events"]["each"][0]["state"] in ("listing", "waiting") and read_report(m, "version").startswith(b"kevfs ")
         fault.remove()
     assert wait_for(lambda: Metrics(m).get("kevfs_synced") == 1, 30)
 
@@ -189,7 +181,7 @@ def test_who_opens_many_is_refused(fake, mount):
     """They are made for each who opens one, and kept for as long as he has it open: not without bounds. What is large is less often."""
     names = [f"ns-{i}" for i in range(100)]
     m = mount(fake, "max_watches=200", *(f"namespace={n}" for n in names))
-    size, held = len(read(m, "status")), []
+    size, held = len(read_report(m, "status")), []
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 1 << 16)), hard))
     try:
@@ -199,19 +191,19 @@ def test_who_opens_many_is_refused(fake, mount):
         assert refused.value.errno == errno.ENFILE and 20 << 20 < len(held) * size <= 64 << 20
         for name in ("status", "metrics"):
             with pytest.raises(OSError):
-                read(m, name)
+                read_report(m, name)
         assert "ns-0" in os.listdir(m.dir) and json.loads(os.pread(held[0], 1 << 22, 0))["synced"]
     finally:
         for fd in held:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert wait_for(lambda: os.path.exists(m.path(".kevfs/status")) and os.path.exists(m.path(".kevfs/metrics")))
-    check(read(m, "metrics").decode())
+    check(read_report(m, "metrics").decode())
 
 
 def test_version(fake, mount):
     m = mount(fake)
-    said = read(m, "version")
+    said = read_report(m, "version")
     assert said == run(m.session.binary, "--version").stdout and os.stat(m.path(".kevfs/version")).st_size == len(said)
     assert re.fullmatch(rb"kevfs \d+\.\d+\.\d+\nlibfuse 3\.\S+\nlibcurl \d\S+ \(\S.*\)\n", said)
 

@@ -8,10 +8,10 @@ import pytest
 
 from conftest import available
 from events import event
+from reports import status
 from servers import Real, wait_for
 from test_access import ASKED, BELIEVED, is_denied
 from test_refusals import one_line
-from test_status import status
 
 MANY = 300
 

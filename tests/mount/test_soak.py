@@ -13,9 +13,9 @@ import time
 import pytest
 
 import day
+from reports import status
 from servers import wait_for
 from test_live import running
-from test_status import status
 
 pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(3600)]
 

@@ -13,6 +13,7 @@ import pytest
 
 from conftest import available
 from events import event
+from reports import status
 from servers import Real, wait_for
 from test_tree import define_gadgets
 
@@ -119,7 +120,7 @@ def test_without_a_server(fake, mount, scratch):
         m = mount(fake, f"state={scratch}/state")
         assert names(m) == ["one", "two"]
         assert wait_for(lambda: "may not be listed" in m.said())
-        assert json.loads(open(m.path(".kevfs/status"), "rb").read())["stale"]
+        assert status(m)["stale"]
     fake.create("default", event("three"))
     assert wait_for(lambda: "three" in names(m), 60)
 
@@ -383,7 +384,7 @@ def test_what_a_real_server_forgets(workspace, mount, scratch, capsys):
             assert time.monotonic() - start < 300, "nothing expires"
             time.sleep(1)
         expired = set(before) - set(server.events())
-        assert wait_for(lambda: json.loads(open(m.path(".kevfs/status"), "rb").read())["retained"] >= len(expired), 30)
+        assert wait_for(lambda: status(m)["retained"] >= len(expired), 30)
         m.close()
         m = mount(server, f"state={scratch}/state")
         left = m.events()
