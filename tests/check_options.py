@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the options of kevfs --help, of its man page and of its table (fs/options.c) against each other.
+"""Holds the options of kevfs --help, of its man page and of its table (fs/options_table.c) against each other.
 
     check_options.py KEVFS [CHECKOUT]
 
@@ -83,8 +83,8 @@ def options_of_man(page):
 
 
 def options_of_table(source):
-    """{name or name=VALUE: is it listed in --help} of the rows in fs/options.c"""
-    table = re.search(r"^static const struct row rows\[\] = \{\n(.*?)^\};", source, re.M | re.S).group(1)
+    """{name or name=VALUE: is it listed in --help} of the rows in fs/options_table.c"""
+    table = re.search(r"^const struct kev_option kev_option_rows\[\] = \{\n(.*?)^\};", source, re.M | re.S).group(1)
     rows = re.findall(r'\{"([\w-]+)",\s*(NULL|"[^"]*"),\s*\w+,\s*(NULL|"(?:[^"\\]|\\.)*"(?:\s*"(?:[^"\\]|\\.)*")*)\}', table)
     assert len(rows) == table.count('{"'), "a row of the table has another form than this test knows"
     return {name + (f"={value[1:-1]}" if value != "NULL" else ""): text != "NULL" for name, value, text in rows}
@@ -158,7 +158,7 @@ def main():
     kevfs = sys.argv[1]
     root = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else pathlib.Path(__file__).resolve().parent.parent
     help_text = subprocess.run([kevfs, "--help"], capture_output=True, text=True, timeout=20, check=True).stdout
-    page, source = (root / "man/kevfs.8").read_text(), (root / "fs/options.c").read_text()
+    page, source = (root / "man/kevfs.8").read_text(), (root / "fs/options_table.c").read_text()
     wrong = compare(help_text, page, source)
     silent = ["-o " + o.replace("=NAME", "=N").replace("=TEXT", "=N") for o, listed in options_of_table(source).items() if not listed and o != "remount"]
     wrong += try_out(kevfs, [*options_of_help(help_text), *silent])

@@ -136,7 +136,7 @@ Owner and group.
 .TP
 .B SIGTERM
 """
-SOURCE = """static const struct row rows[] = {
+SOURCE = """const struct kev_option kev_option_rows[] = {
 	{"namespace", "NS", set_namespace, "only this"},
 	{"kubeconfig", "PATH", set_kubeconfig,
 		"read this"},
