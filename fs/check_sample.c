@@ -145,14 +145,15 @@ void kev_check_sample(struct kev_check *check, struct kev_str item)
 {
 	KEV_CLEANUP(json_destroyp) struct kev_json *json = kev_json_create();
 	KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
+	struct kev_intern *words = kev_intern_create();
 	struct kev_kinds *kinds = find_kinds(check);
 	struct kev_error error = {""};
-	int r = json && kinds ? 0 : -ENOMEM;
+	int r = json && words && kinds ? 0 : -ENOMEM;
 
 	if (!r && item.len)
 		r = kev_json_scan(json, item, &error);
 	if (!r && item.len)
-		r = kev_event_create(json, 0, &event, &error);
+		r = kev_event_create(json, 0, words, &event, &error);
 	if (r == -ENOMEM)
 		kev_check_fail(&check->report, KEV_CHECK_INTERNAL, "memory", NULL, "%s", strerror(ENOMEM));
 	else if (r)
@@ -162,5 +163,6 @@ void kev_check_sample(struct kev_check *check, struct kev_str item)
 		kev_check_ok(&check->report, "sample", "there are no events at the moment");
 	else
 		kev_check_sample_event(check, kinds, event);
+	kev_intern_unref(words);
 	kev_kinds_unref(kinds);
 }

@@ -9,6 +9,7 @@
 /* An event, and where the fields stand in its text. */
 struct source {
 	const struct kev_event *event;
+	struct kev_buf text;
 	struct kev_json *json;
 	struct kev_fields fields;
 };
@@ -113,20 +114,29 @@ static const struct attribute {
 	{"gone", append_gone},
 };
 
-/* Scan an event's text. @return 0, -E2BIG or -ENOMEM; kev_json_destroy() in any case */
+/* Scan an event's text. @return 0, -E2BIG or -ENOMEM; close_source() in any case */
 static int open_source(struct source *source, const struct kev_event *event)
 {
 	struct kev_error error;
 	int r;
 
 	source->event = event;
+	kev_buf_init(&source->text, KEV_EVENT_SIZE_MAX);
 	source->json = kev_json_create();
 	if (!source->json)
 		return -ENOMEM;
-	r = kev_json_scan(source->json, kev_event_text(event), &error);
+	r = kev_event_append_text(event, &source->text);
+	if (!r)
+		r = kev_json_scan(source->json, kev_buf_str(&source->text), &error);
 	if (!r)
 		kev_fields_find(source->json, 0, &source->fields);
 	return r;
+}
+
+static void close_source(struct source *source)
+{
+	kev_json_destroy(source->json);
+	kev_buf_fini(&source->text);
 }
 
 /* Decoded strings are UTF-8: cut between two characters. */
@@ -168,7 +178,7 @@ int kev_attribute_append(const struct kev_event *event, struct kev_str name, str
 		r = make_value(&source, found, &value);
 	if (!r)
 		r = kev_buf_append_str(out, cut(kev_buf_str(&value)));
-	kev_json_destroy(source.json);
+	close_source(&source);
 	return r;
 }
 
@@ -189,6 +199,6 @@ int kev_attribute_list(const struct kev_event *event, struct kev_buf *out)
 		kev_buf_append_c(out, attributes[i].name);
 		kev_buf_append_char(out, '\0');
 	}
-	kev_json_destroy(source.json);
+	close_source(&source);
 	return r ? r : out->error;
 }

@@ -5,314 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event_struct.h"
 #include "kevfs/base/buf.h"
 #include "kevfs/event/compact.h"
 #include "kevfs/event/fields.h"
 #include "kevfs/event/line.h"
 #include "kevfs/event/name.h"
-#include "kevfs/event/print.h"
-#include "kevfs/event/timestamp.h"
-
-/* All strings of an event together: decoding makes at most three bytes of one. */
-#define STRINGS_MAX ((size_t)KEV_JSON_TEXT_MAX * 3)
-
-/* An event of more could not be scanned again: kind and apiVersion may be printed in addition. */
-#define TOKENS_MAX (KEV_JSON_TOKENS_MAX - 4)
-
-/* Of one that was restored. Later ones come behind it, so it must not be at the end of all time: 2231. */
-#define CTIME_MAX (INT64_MAX - 1000000000 * KEV_NS_PER_SEC)
-
-/* The strings that an event gives out, in the order in which they stand behind the struct. */
-enum text {
-	TEXT_NAMESPACE,
-	TEXT_NAME,
-	TEXT_UID,
-	TEXT_RESOURCE_VERSION,
-	TEXT_OBJECT_API_VERSION,
-	TEXT_OBJECT_KIND,
-	TEXT_OBJECT_NAMESPACE,
-	TEXT_OBJECT_NAME,
-	TEXT_TYPE,
-	TEXT_REASON,
-	TEXT_NODE,
-	TEXT_COUNT,
-};
-
-/* One allocation: the struct, its strings, the printed form. */
-struct kev_event {
-	_Atomic uint32_t references;
-	uint32_t ends[TEXT_COUNT]; /* offset in bytes behind each string */
-	uint32_t size;             /* of the printed form, which stands behind the last string */
-	uint32_t line_size;        /* of its line in a log */
-	uint32_t compact_size;     /* of its line of JSON */
-	uint32_t place;            /* the store's own */
-	int64_t mtime;
-	int64_t written;
-	int64_t last_seen;
-	int64_t ctime;        /* not before it is published: then immutable like everything else */
-	_Atomic int64_t gone; /* the one exception */
-	char bytes[];
-};
-
-/* Append the strings, in the order of enum text. @return 0 or the buffer's error */
-static int append_strings(
-	const struct kev_json *json, const struct kev_fields *fields, struct kev_buf *out, uint32_t *ends)
-{
-	const uint32_t sources[TEXT_NODE] = {
-		[TEXT_NAMESPACE] = fields->namespace_,
-		[TEXT_NAME] = fields->name,
-		[TEXT_UID] = fields->uid,
-		[TEXT_RESOURCE_VERSION] = fields->resource_version,
-		[TEXT_OBJECT_API_VERSION] = fields->object_api_version,
-		[TEXT_OBJECT_KIND] = fields->object_kind,
-		[TEXT_OBJECT_NAMESPACE] = fields->object_namespace,
-		[TEXT_OBJECT_NAME] = fields->object_name,
-		[TEXT_TYPE] = fields->type,
-		[TEXT_REASON] = fields->reason,
-	};
-
-	for (int i = 0; i < TEXT_NODE; i++) {
-		kev_json_append_string(json, sources[i], out);
-		ends[i] = (uint32_t)out->len;
-	}
-	kev_fields_append_node(json, fields, out);
-	ends[TEXT_NODE] = (uint32_t)out->len;
-	return out->error;
-}
-
-static bool latest_managed_time(const struct kev_json *json, uint32_t managed_fields, int64_t *out)
-{
-	int64_t latest = -1, time;
-	uint32_t entry, left;
-
-	if (!kev_json_is(json, managed_fields, KEV_JSON_ARRAY))
-		return false;
-	entry = managed_fields + 1;
-	for (left = kev_json_token(json, managed_fields)->count; left > 0; left--) {
-		if (kev_timestamp_get(json, kev_json_get(json, entry, "time"), &time) == 0 && time > latest)
-			latest = time;
-		entry = kev_json_token(json, entry)->next;
-	}
-	if (latest < 0)
-		return false;
-	*out = latest;
-	return true;
-}
-
-static void set_times(struct kev_event *event, const struct kev_json *json, const struct kev_fields *fields)
-{
-	const uint32_t by_age[] = {fields->event_time, fields->first_timestamp, fields->last_timestamp,
-		fields->observed, fields->creation_timestamp};
-	const uint32_t last_seen[] = {
-		fields->observed, fields->last_timestamp, fields->event_time, fields->creation_timestamp};
-	int64_t created = KEV_NAME_NO_CREATION, written = 0;
-
-	if (kev_timestamp_get(json, fields->creation_timestamp, &created))
-		created = KEV_NAME_NO_CREATION;
-	if (kev_name_decode_time(kev_event_name(event), created, &event->mtime))
-		event->mtime = kev_timestamp_first(json, by_age, KEV_ARRAY_LEN(by_age));
-	if (!latest_managed_time(json, fields->managed_fields, &written))
-		written = kev_timestamp_first(json, last_seen, KEV_ARRAY_LEN(last_seen));
-	/* The server stamps the managed fields before the creation, which may be in the next second. */
-	if (created != KEV_NAME_NO_CREATION && created > written)
-		written = created;
-	event->written = written - written % KEV_NS_PER_SEC;
-	event->last_seen = kev_fields_sharpen(kev_fields_last_seen(json, fields), event->mtime);
-}
-
-int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *out)
-{
-	struct kev_fields fields;
-	int64_t latest = -1, time;
-
-	kev_fields_find(json, index, &fields);
-	const uint32_t times[] = {fields.event_time, fields.first_timestamp, fields.last_timestamp,
-		fields.observed, fields.creation_timestamp};
-
-	for (size_t i = 0; i < KEV_ARRAY_LEN(times); i++) {
-		if (kev_timestamp_get(json, times[i], &time) == 0 && time > latest)
-			latest = time;
-	}
-	if (latest_managed_time(json, fields.managed_fields, &time) && time > latest)
-		latest = time;
-	if (latest < 0)
-		return -ENOENT;
-	*out = latest;
-	return 0;
-}
-
-/* Is this an Event, as far as one must look? */
-static int check(
-	const struct kev_json *json, uint32_t index, const struct kev_fields *fields, struct kev_error *error)
-{
-	uint32_t kind = fields->kind, name = fields->name;
-
-	if (!kev_json_is(json, index, KEV_JSON_OBJECT)) {
-		kev_error_set(error, "an Event is a JSON object");
-		return -EINVAL;
-	}
-	/* A list's items have no kind; "" and null mean none too. */
-	if (kev_json_is(json, kind, KEV_JSON_STRING) && !kev_json_string_is(json, kind, KEV_STR("")) &&
-		!kev_json_string_is(json, kind, KEV_STR("Event"))) {
-		struct kev_str raw = kev_json_raw(json, kind);
-
-		kev_error_set(error, "a kind other than Event: \"%.*s\"", (int)(raw.len < 64 ? raw.len : 64),
-			raw.data);
-		return -EINVAL;
-	}
-	if (!kev_json_is(json, name, KEV_JSON_STRING) || kev_json_string_is(json, name, KEV_STR(""))) {
-		kev_error_set(error, "an Event without metadata.name");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* How long its lines in the logs are. */
-static int measure(struct kev_event *event, const struct kev_json *json, const struct kev_fields *fields)
-{
-	KEV_CLEANUP(buf_fini) struct kev_buf line;
-	int r;
-
-	kev_buf_init(&line, KEV_LINE_MAX);
-	r = kev_line_append_event(&line, json, fields, event->last_seen);
-	if (r)
-		return r;
-	event->line_size = (uint32_t)line.len;
-	event->compact_size = (uint32_t)kev_compact_size(kev_event_text(event)) + 1;
-	return 0;
-}
-
-/* Say why the strings or the printed form could not be made. */
-static int explain(int r, struct kev_error *error)
-{
-	switch (r) {
-	case -EMSGSIZE:
-		kev_error_set(error, "an Event of more than %u bytes", KEV_EVENT_SIZE_MAX);
-		return -E2BIG;
-	case -E2BIG:
-		kev_error_set(error, "an Event of more than %u JSON tokens", TOKENS_MAX);
-		return r;
-	case -EINVAL:
-		kev_error_set(error, "an Event with a number that is too large");
-		return r;
-	default:
-		kev_error_set(error, "out of memory");
-		return r;
-	}
-}
-
-/* The event of what was gathered. @return 0 or -ENOMEM */
-static int assemble(const struct kev_event *header, const struct kev_buf *bytes, const struct kev_json *json,
-	const struct kev_fields *fields, struct kev_event **out)
-{
-	struct kev_event *event = malloc(sizeof(*event) + bytes->len);
-
-	if (!event)
-		return -ENOMEM;
-	memcpy(event, header, sizeof(*header));
-	memcpy(event->bytes, bytes->data, bytes->len);
-	set_times(event, json, fields);
-	if (measure(event, json, fields)) {
-		free(event);
-		return -ENOMEM;
-	}
-	*out = event;
-	return 0;
-}
-
-int kev_event_create(
-	const struct kev_json *json, uint32_t index, struct kev_event **out, struct kev_error *error)
-{
-	KEV_CLEANUP(buf_fini) struct kev_buf bytes;
-	struct kev_event header = {.references = 1};
-	struct kev_fields fields;
-	int r;
-
-	kev_buf_init(&bytes, STRINGS_MAX);
-	kev_fields_find(json, index, &fields);
-	r = check(json, index, &fields, error);
-	if (r)
-		return r;
-	/* What is printed is about a tenth longer than the text, without managedFields shorter. */
-	kev_buf_reserve(&bytes, kev_json_token(json, index)->len * 5 / 4 + 256);
-	r = kev_json_token(json, index)->next - index > TOKENS_MAX ? -E2BIG : 0;
-	if (!r)
-		r = append_strings(json, &fields, &bytes, header.ends);
-	if (!r) {
-		bytes.max = bytes.len + KEV_EVENT_SIZE_MAX;
-		r = kev_print_event(json, index, &bytes);
-	}
-	header.size = (uint32_t)(bytes.len - header.ends[TEXT_COUNT - 1]);
-	if (!r)
-		r = assemble(&header, &bytes, json, &fields, out);
-	return r ? explain(r, error) : 0;
-}
-
-/* The strings of an event, in the order of enum text. */
-static void list_strings(const struct kev_event_parts *parts, struct kev_str out[TEXT_COUNT])
-{
-	const struct kev_str strings[TEXT_COUNT] = {
-		[TEXT_NAMESPACE] = parts->namespace_,
-		[TEXT_NAME] = parts->name,
-		[TEXT_UID] = parts->uid,
-		[TEXT_RESOURCE_VERSION] = parts->resource_version,
-		[TEXT_OBJECT_API_VERSION] = parts->object_api_version,
-		[TEXT_OBJECT_KIND] = parts->object_kind,
-		[TEXT_OBJECT_NAMESPACE] = parts->object_namespace,
-		[TEXT_OBJECT_NAME] = parts->object_name,
-		[TEXT_TYPE] = parts->type,
-		[TEXT_REASON] = parts->reason,
-		[TEXT_NODE] = parts->node,
-	};
-
-	memcpy(out, strings, sizeof(strings));
-}
-
-/* Could kev_event_create() have made it? */
-static bool is_possible(const struct kev_event_parts *parts)
-{
-	return parts->name.len > 0 && parts->text.len > 0 && parts->text.len <= KEV_EVENT_SIZE_MAX &&
-	       parts->line_size > 0 && parts->line_size <= KEV_LINE_MAX && parts->compact_size > 0 &&
-	       parts->compact_size <= parts->text.len + 1 && parts->mtime >= 0 && parts->last_seen >= 0 &&
-	       parts->written >= 0 && parts->written % KEV_NS_PER_SEC == 0 && parts->ctime > 0 &&
-	       parts->ctime <= CTIME_MAX;
-}
-
-int kev_event_restore(const struct kev_event_parts *parts, struct kev_event **out)
-{
-	struct kev_str strings[TEXT_COUNT];
-	struct kev_event *event, header = {.references = 1};
-	size_t len = 0;
-
-	if (!is_possible(parts))
-		return -EINVAL;
-	list_strings(parts, strings);
-	for (int i = 0; i < TEXT_COUNT; i++) {
-		if (strings[i].len > STRINGS_MAX - len)
-			return -EINVAL;
-		len += strings[i].len;
-		header.ends[i] = (uint32_t)len;
-	}
-	header.size = (uint32_t)parts->text.len;
-	header.line_size = (uint32_t)parts->line_size;
-	header.compact_size = (uint32_t)parts->compact_size;
-	header.mtime = parts->mtime;
-	header.written = parts->written;
-	header.last_seen = parts->last_seen;
-	header.ctime = parts->ctime;
-	event = malloc(sizeof(*event) + len + parts->text.len);
-	if (!event)
-		return -ENOMEM;
-	memcpy(event, &header, sizeof(header));
-	for (int i = 0; i < TEXT_COUNT; i++) {
-		if (strings[i].len)
-			memcpy(event->bytes + header.ends[i] - strings[i].len, strings[i].data,
-				strings[i].len);
-	}
-	memcpy(event->bytes + len, parts->text.data, parts->text.len);
-	*out = event;
-	return 0;
-}
 
 struct kev_event *kev_event_ref(struct kev_event *event)
 {
@@ -320,72 +18,87 @@ struct kev_event *kev_event_ref(struct kev_event *event)
 	return event;
 }
 
-void kev_event_unref(struct kev_event *event)
-{
-	if (event && atomic_fetch_sub_explicit(&event->references, 1, memory_order_acq_rel) == 1)
-		free(event);
-}
-
-static struct kev_str get_text(const struct kev_event *event, enum text which)
+static struct kev_str get_own(const struct kev_event *event, enum kev_pack_own which)
 {
 	uint32_t start = which ? event->ends[which - 1] : 0;
 
 	return (struct kev_str){event->bytes + start, event->ends[which] - start};
 }
 
-struct kev_str kev_event_namespace(const struct kev_event *event)
+static struct kev_str get_field(const struct kev_event *event, enum kev_pack_field which)
 {
-	return get_text(event, TEXT_NAMESPACE);
+	return kev_intern_get(event->words, event->pack.fields[which]);
+}
+
+static struct kev_str get_codes(const struct kev_event *event)
+{
+	uint32_t start = event->ends[KEV_PACK_OWN_COUNT - 1];
+
+	return (struct kev_str){event->bytes + start, event->end - start};
+}
+
+void kev_event_unref(struct kev_event *event)
+{
+	if (!event || atomic_fetch_sub_explicit(&event->references, 1, memory_order_acq_rel) != 1)
+		return;
+	kev_pack_release(event->words, &event->pack, get_codes(event));
+	kev_intern_unref(event->words);
+	free(event);
 }
 
 struct kev_str kev_event_name(const struct kev_event *event)
 {
-	return get_text(event, TEXT_NAME);
+	return get_own(event, KEV_PACK_NAME);
 }
 
 struct kev_str kev_event_uid(const struct kev_event *event)
 {
-	return get_text(event, TEXT_UID);
+	return get_own(event, KEV_PACK_UID);
 }
 
 struct kev_str kev_event_resource_version(const struct kev_event *event)
 {
-	return get_text(event, TEXT_RESOURCE_VERSION);
+	return get_own(event, KEV_PACK_RESOURCE_VERSION);
+}
+
+struct kev_str kev_event_namespace(const struct kev_event *event)
+{
+	return get_field(event, KEV_PACK_NAMESPACE);
 }
 
 struct kev_str kev_event_object_api_version(const struct kev_event *event)
 {
-	return get_text(event, TEXT_OBJECT_API_VERSION);
+	return get_field(event, KEV_PACK_OBJECT_API_VERSION);
 }
 
 struct kev_str kev_event_object_kind(const struct kev_event *event)
 {
-	return get_text(event, TEXT_OBJECT_KIND);
+	return get_field(event, KEV_PACK_OBJECT_KIND);
 }
 
 struct kev_str kev_event_object_namespace(const struct kev_event *event)
 {
-	return get_text(event, TEXT_OBJECT_NAMESPACE);
+	return get_field(event, KEV_PACK_OBJECT_NAMESPACE);
 }
 
 struct kev_str kev_event_object_name(const struct kev_event *event)
 {
-	return get_text(event, TEXT_OBJECT_NAME);
+	return get_field(event, KEV_PACK_OBJECT_NAME);
 }
 
 struct kev_str kev_event_type(const struct kev_event *event)
 {
-	return get_text(event, TEXT_TYPE);
+	return get_field(event, KEV_PACK_TYPE);
 }
 
 struct kev_str kev_event_reason(const struct kev_event *event)
 {
-	return get_text(event, TEXT_REASON);
+	return get_field(event, KEV_PACK_REASON);
 }
 
 struct kev_str kev_event_node(const struct kev_event *event)
 {
-	return get_text(event, TEXT_NODE);
+	return get_field(event, KEV_PACK_NODE);
 }
 
 int64_t kev_event_mtime(const struct kev_event *event)
@@ -446,19 +159,54 @@ size_t kev_event_size(const struct kev_event *event)
 	return event->size;
 }
 
-size_t kev_event_read(const struct kev_event *event, size_t offset, void *out, size_t len)
+static void expand(const struct kev_event *event, char *out)
 {
+	struct kev_str own[KEV_PACK_OWN_COUNT];
+
+	for (unsigned i = 0; i < KEV_PACK_OWN_COUNT; i++)
+		own[i] = get_own(event, (enum kev_pack_own)i);
+	kev_pack_expand(event->words, &event->pack, own, get_codes(event), out);
+}
+
+/* Its text, where that is kept as it is. */
+static const char *plain_text(const struct kev_event *event)
+{
+	return event->pack.frame == KEV_INTERN_NONE ? get_codes(event).data : NULL;
+}
+
+ssize_t kev_event_read(const struct kev_event *event, size_t offset, void *out, size_t len)
+{
+	const char *text = plain_text(event);
+	char *whole;
+
 	if (offset >= event->size)
 		return 0;
 	if (len > event->size - offset)
 		len = event->size - offset;
-	memcpy(out, kev_event_text(event).data + offset, len);
-	return len;
+	if (text) {
+		memcpy(out, text + offset, len);
+	} else if (len == event->size) {
+		expand(event, out);
+	} else {
+		whole = malloc(event->size);
+		if (!whole)
+			return -ENOMEM;
+		expand(event, whole);
+		memcpy(out, whole + offset, len);
+		free(whole);
+	}
+	return (ssize_t)len;
 }
 
-struct kev_str kev_event_text(const struct kev_event *event)
+int kev_event_append_text(const struct kev_event *event, struct kev_buf *out)
 {
-	return (struct kev_str){event->bytes + event->ends[TEXT_COUNT - 1], event->size};
+	int r = kev_buf_reserve(out, event->size);
+
+	if (r)
+		return r;
+	expand(event, out->data + out->len);
+	out->len += event->size;
+	return 0;
 }
 
 size_t kev_event_line_size(const struct kev_event *event)
@@ -468,10 +216,15 @@ size_t kev_event_line_size(const struct kev_event *event)
 
 int kev_event_append_line(const struct kev_event *event, struct kev_json *json, struct kev_buf *out)
 {
+	KEV_CLEANUP(buf_fini) struct kev_buf text;
 	struct kev_error error;
 	struct kev_fields fields;
-	int r = kev_json_scan(json, kev_event_text(event), &error);
+	int r;
 
+	kev_buf_init(&text, KEV_EVENT_SIZE_MAX);
+	r = kev_event_append_text(event, &text);
+	if (!r)
+		r = kev_json_scan(json, kev_buf_str(&text), &error);
 	if (r)
 		return r;
 	kev_fields_find(json, 0, &fields);
@@ -500,15 +253,41 @@ size_t kev_event_compact_size(const struct kev_event *event)
 
 int kev_event_append_compact(const struct kev_event *event, struct kev_buf *out)
 {
-	kev_compact_append(out, kev_event_text(event));
+	KEV_CLEANUP(buf_fini) struct kev_buf text;
+	int r;
+
+	kev_buf_init(&text, KEV_EVENT_SIZE_MAX);
+	r = kev_event_append_text(event, &text);
+	if (r)
+		return r;
+	kev_compact_append(out, kev_buf_str(&text));
 	return kev_buf_append_char(out, '\n');
+}
+
+/* Are they packed alike? */
+static bool same_codes(const struct kev_event *a, const struct kev_event *b)
+{
+	return a->words == b->words && memcmp(&a->pack, &b->pack, sizeof(a->pack)) == 0 &&
+	       kev_str_eq(kev_event_name(a), kev_event_name(b)) && kev_str_eq(get_codes(a), get_codes(b));
+}
+
+/* The one's words may not have been shared yet when the other was made, so the same text may be packed
+ * otherwise. Who has no memory to look takes them for different: then one is written once more. */
+static bool same_text(const struct kev_event *a, const struct kev_event *b)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf one, other;
+
+	kev_buf_init(&one, KEV_EVENT_SIZE_MAX);
+	kev_buf_init(&other, KEV_EVENT_SIZE_MAX);
+	return kev_event_append_text(a, &one) == 0 && kev_event_append_text(b, &other) == 0 &&
+	       kev_str_eq(kev_buf_str(&one), kev_buf_str(&other));
 }
 
 bool kev_event_same(const struct kev_event *a, const struct kev_event *b)
 {
 	return a == b || (a->size == b->size && kev_str_eq(kev_event_uid(a), kev_event_uid(b)) &&
 				 kev_str_eq(kev_event_resource_version(a), kev_event_resource_version(b)) &&
-				 memcmp(kev_event_text(a).data, kev_event_text(b).data, a->size) == 0);
+				 (same_codes(a, b) || same_text(a, b)));
 }
 
 void kev_event_prefetch(const struct kev_event *event)
@@ -518,30 +297,37 @@ void kev_event_prefetch(const struct kev_event *event)
 		__builtin_prefetch((const char *)event + at);
 }
 
-void kev_event_take_apart(const struct kev_event *event, struct kev_event_parts *out)
+int kev_event_take_apart(const struct kev_event *event, struct kev_buf *space, struct kev_event_parts *out)
 {
-	*out = (struct kev_event_parts){.namespace_ = get_text(event, TEXT_NAMESPACE),
-		.name = get_text(event, TEXT_NAME),
-		.uid = get_text(event, TEXT_UID),
-		.resource_version = get_text(event, TEXT_RESOURCE_VERSION),
-		.object_api_version = get_text(event, TEXT_OBJECT_API_VERSION),
-		.object_kind = get_text(event, TEXT_OBJECT_KIND),
-		.object_namespace = get_text(event, TEXT_OBJECT_NAMESPACE),
-		.object_name = get_text(event, TEXT_OBJECT_NAME),
-		.type = get_text(event, TEXT_TYPE),
-		.reason = get_text(event, TEXT_REASON),
-		.node = get_text(event, TEXT_NODE),
-		.text = kev_event_text(event),
+	int r;
+
+	kev_buf_clear(space);
+	r = kev_event_append_text(event, space);
+	if (r)
+		return r;
+	*out = (struct kev_event_parts){.namespace_ = kev_event_namespace(event),
+		.name = kev_event_name(event),
+		.uid = kev_event_uid(event),
+		.resource_version = kev_event_resource_version(event),
+		.object_api_version = kev_event_object_api_version(event),
+		.object_kind = kev_event_object_kind(event),
+		.object_namespace = kev_event_object_namespace(event),
+		.object_name = kev_event_object_name(event),
+		.type = kev_event_type(event),
+		.reason = kev_event_reason(event),
+		.node = kev_event_node(event),
+		.text = kev_buf_str(space),
 		.line_size = event->line_size,
 		.compact_size = event->compact_size,
 		.mtime = event->mtime,
 		.written = event->written,
 		.last_seen = event->last_seen,
 		.ctime = event->ctime};
+	return 0;
 }
 
 size_t kev_event_memory(const struct kev_event *event)
 {
 	/* malloc's own header, and its rounding to 16 bytes. */
-	return (sizeof(*event) + event->ends[TEXT_COUNT - 1] + event->size + 8 + 15) & ~(size_t)15;
+	return (sizeof(*event) + event->end + 8 + 15) & ~(size_t)15;
 }

@@ -177,7 +177,8 @@ int kev_archive_load(struct kev_archive *archive, struct kev_error *error)
 	if (!r)
 		r = load_access(archive, error);
 	if (!r)
-		r = kev_history_walk(archive->history, &query, load_revision, &loading, &skipped, error);
+		r = kev_history_walk(archive->history, &query, kev_store_words(archive->config.store),
+			load_revision, &loading, &skipped, error);
 	if (r)
 		return r;
 	if (skipped)

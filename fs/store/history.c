@@ -195,6 +195,7 @@ int kev_history_open(const char *directory, const struct kev_history_view *view,
 
 	if (!history)
 		return -ENOMEM;
+	kev_buf_init(&history->text, KEV_EVENT_SIZE_MAX);
 	r = open_all(history, directory, view, patience_ms, error);
 	if (r) {
 		kev_history_close(history);
@@ -211,6 +212,7 @@ void kev_history_close(struct kev_history *history)
 	for (int i = 0; i < STATEMENT_COUNT; i++)
 		kev_statement_destroy(history->statements[i]);
 	kev_database_close(history->database);
+	kev_buf_fini(&history->text);
 	free(history);
 }
 
@@ -309,9 +311,12 @@ static int insert(struct kev_history *history, const struct kev_event *event, st
 {
 	struct kev_statement *statement = history->statements[INSERT];
 	struct kev_event_parts parts;
-	int at = 1;
+	int at = 1, r = kev_event_take_apart(event, &history->text, &parts);
 
-	kev_event_take_apart(event, &parts);
+	if (r) {
+		kev_error_set(error, "out of memory");
+		return r;
+	}
 	const int64_t numbers[] = {kev_event_gone(event), (int64_t)parts.text.len, (int64_t)parts.line_size,
 		(int64_t)parts.compact_size, parts.mtime, parts.written, parts.last_seen, parts.ctime};
 	const struct kev_str strings[] = {parts.namespace_, parts.name, parts.uid, parts.resource_version,

@@ -34,6 +34,7 @@ struct kev_history {
 	bool complete;
 	bool comparing;
 	struct kev_history_counts counts, committed;
+	struct kev_buf text; /* of the event that is being written */
 };
 
 #endif

@@ -105,7 +105,7 @@ static int prepare_walk(struct kev_history *history, const struct kev_history_qu
 }
 
 /* Only what is said in the row. @return 0, -EINVAL or -ENOMEM */
-static int restore(struct kev_statement *statement, struct kev_event **out)
+static int restore(struct kev_statement *statement, struct kev_intern *words, struct kev_event **out)
 {
 	const struct kev_event_parts parts = {
 		.line_size = (uint64_t)kev_statement_int(statement, 2),
@@ -128,7 +128,7 @@ static int restore(struct kev_statement *statement, struct kev_event **out)
 		.text = kev_statement_str(statement, 19),
 	};
 
-	return kev_event_restore(&parts, out);
+	return kev_event_restore(&parts, words, out);
 }
 
 static bool is_mark(int64_t time)
@@ -136,11 +136,12 @@ static bool is_mark(int64_t time)
 	return time >= 0 && time <= MARK_MAX;
 }
 
-static int visit_row(struct kev_statement *statement, kev_history_fn *visit, void *context, uint64_t *skipped)
+static int visit_row(struct kev_statement *statement, struct kev_intern *words, kev_history_fn *visit,
+	void *context, uint64_t *skipped)
 {
 	struct kev_history_revision revision = {
 		.gone = kev_statement_int(statement, 0), .superseded = kev_statement_int(statement, 1)};
-	int r = restore(statement, &revision.event);
+	int r = restore(statement, words, &revision.event);
 
 	if (r == -EINVAL || (!r && !(is_mark(revision.gone) && is_mark(revision.superseded)))) {
 		kev_event_unref(revision.event);
@@ -155,12 +156,13 @@ static int visit_row(struct kev_statement *statement, kev_history_fn *visit, voi
 }
 
 int kev_history_walk(struct kev_history *history, const struct kev_history_query *query,
-	kev_history_fn *visit, void *context, uint64_t *skipped, struct kev_error *error)
+	struct kev_intern *words, kev_history_fn *visit, void *context, uint64_t *skipped,
+	struct kev_error *error)
 {
 	KEV_CLEANUP(statement_destroyp) struct kev_statement *statement = NULL;
 	int r = prepare_walk(history, query, &statement, error);
 
 	while (!r && (r = kev_statement_step(statement, error)) == 1)
-		r = visit_row(statement, visit, context, skipped);
+		r = visit_row(statement, words, visit, context, skipped);
 	return r;
 }

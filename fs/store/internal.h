@@ -23,6 +23,7 @@ struct kev_store {
 	struct kev_changes *history; /* the archive's, or NULL */
 	struct kev_hash_key random;
 	struct kev_meter *meter;
+	struct kev_intern *words; /* a reference */
 
 	pthread_mutex_t lock;                  /* protects everything below; a leaf */
 	struct kev_table *tables[SCOPE_COUNT]; /* struct kev_event (a reference), struct object (owned) */

@@ -61,7 +61,8 @@ struct kev_store *kev_store_create(const struct kev_clock *clock, struct kev_cha
 	store->permitted = kev_table_create(kev_store_match_object);
 	store->kinds = kev_kinds_create_builtin();
 	store->meter = kev_meter_create();
-	if (complete && store->permitted && store->kinds && store->meter)
+	store->words = kev_intern_create();
+	if (complete && store->words && store->permitted && store->kinds && store->meter)
 		return store;
 	kev_store_destroy(store);
 	return NULL;
@@ -89,8 +90,14 @@ void kev_store_destroy(struct kev_store *store)
 	kev_buf_fini(&store->pods_lists);
 	kev_kinds_unref(store->kinds);
 	kev_meter_destroy(store->meter);
+	kev_intern_unref(store->words);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
+}
+
+struct kev_intern *kev_store_words(const struct kev_store *store)
+{
+	return store->words;
 }
 
 struct kev_meter *kev_store_meter(const struct kev_store *store)

@@ -235,7 +235,7 @@ static void event_attr(const void *item, struct kev_attr *out)
 
 static ssize_t event_read(void *data, uint64_t offset, void *out, size_t len)
 {
-	return (ssize_t)kev_event_read(data, (size_t)offset, out, len);
+	return kev_event_read(data, (size_t)offset, out, len);
 }
 
 static void event_release(void *data)

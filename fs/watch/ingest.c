@@ -107,7 +107,7 @@ static int delete_event(struct kev_ingest *ingest, uint32_t object)
 			ingest->intake, kev_buf_str(&metadata->namespace_), kev_buf_str(&metadata->name));
 	/* An Event's name, unlike any other, may be of any length. */
 	if (r == -EMSGSIZE)
-		r = kev_event_create(ingest->json, object, &event, NULL);
+		r = kev_event_create(ingest->json, object, kev_store_words(ingest->store), &event, NULL);
 	return r ? r : kev_intake_delete(ingest->intake, kev_event_namespace(event), kev_event_name(event));
 }
 
@@ -164,7 +164,7 @@ static void note_item(struct kev_ingest *ingest, const struct kev_event *event)
 static int put_event(struct kev_ingest *ingest, uint32_t object, bool listed, struct kev_error *error)
 {
 	struct kev_event *event = NULL;
-	int r = kev_event_create(ingest->json, object, &event, error);
+	int r = kev_event_create(ingest->json, object, kev_store_words(ingest->store), &event, error);
 
 	if (r == 0 && listed)
 		note_item(ingest, event);

@@ -19,6 +19,7 @@ struct kev_recorded {
 	enum kev_form form;
 	const char *const *namespaces; /* only these; NULL: all */
 	struct kev_json *json;
+	struct kev_intern *words; /* a reference */
 	struct kev_metadata metadata;
 	struct kev_envelope envelope;   /* of the line at hand */
 	struct kev_objects_where where; /* it begins */
@@ -44,8 +45,9 @@ struct kev_recorded *kev_recorded_create(struct kev_store *store, enum kev_form 
 	kev_metadata_init(&recorded->metadata);
 	kev_buf_init(&recorded->kind, KIND_MAX);
 	kev_buf_init(&recorded->other_kind, KIND_MAX);
+	recorded->words = store ? kev_intern_ref(kev_store_words(store)) : kev_intern_create();
 	recorded->json = kev_json_create();
-	if (recorded->json)
+	if (recorded->words && recorded->json)
 		return recorded;
 	kev_recorded_destroy(recorded);
 	return NULL;
@@ -56,6 +58,7 @@ void kev_recorded_destroy(struct kev_recorded *recorded)
 	if (!recorded)
 		return;
 	kev_json_destroy(recorded->json);
+	kev_intern_unref(recorded->words);
 	kev_metadata_fini(&recorded->metadata);
 	kev_buf_fini(&recorded->kind);
 	kev_buf_fini(&recorded->other_kind);
@@ -124,7 +127,7 @@ static int put(
 {
 	KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
 	struct kev_event *taken;
-	int r = kev_event_create(recorded->json, object, &event, error);
+	int r = kev_event_create(recorded->json, object, recorded->words, &event, error);
 
 	if (r || !is_selected(recorded, event))
 		return r;
@@ -145,7 +148,7 @@ static int remove_event(struct kev_recorded *recorded, uint32_t object)
 
 	/* An Event's name, unlike any other, may be of any length. */
 	if (r == -EMSGSIZE) {
-		r = kev_event_create(recorded->json, object, &event, NULL);
+		r = kev_event_create(recorded->json, object, recorded->words, &event, NULL);
 		if (r == 0 && recorded->store)
 			kev_store_delete(recorded->store, kev_event_namespace(event), kev_event_name(event));
 	} else if (r == 0 && recorded->store) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../unit/event/oracle.h"
+#include "../unit/words.h"
 #include "check.h"
 #include "kevfs/event/attribute.h"
 #include "kevfs/event/event.h"
@@ -31,7 +32,7 @@ static struct kev_event *make(const struct kev_json *json)
 {
 	struct kev_event *event = NULL;
 	struct kev_error error = {""};
-	int r = kev_event_create(json, 0, &event, &error);
+	int r = kev_event_create(json, 0, words(), &event, &error);
 
 	check((r == 0) == (event != NULL), "an event where there is an error, or none");
 	check((r == 0) == (error.text[0] == '\0'), "an error without a text");
@@ -44,7 +45,7 @@ static void read_whole(const struct kev_event *event, struct kev_buf *out)
 
 	kev_buf_init(out, PRINTED_MAX);
 	check(kev_buf_reserve(out, size) == 0, "no memory");
-	out->len = kev_event_read(event, 0, out->data, size + 1);
+	out->len = (size_t)kev_event_read(event, 0, out->data, size + 1);
 	check(out->len == size, "a size that is not the content's");
 	check(size > 3 && out->data[0] == '{' && memcmp(out->data + size - 2, "}\n", 2) == 0, "no object");
 }
@@ -123,6 +124,27 @@ static void check_event(struct kev_json *json, const struct kev_event *event)
 	kev_buf_fini(&second);
 }
 
+/* What is shared only when it comes again is printed alike each time. */
+static void check_shared(const struct kev_json *json, const struct kev_event *event)
+{
+	struct kev_event *again[3];
+	struct kev_buf first, other;
+
+	read_whole(event, &first);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(again); i++) {
+		again[i] = make(json);
+		check(again[i], "made once only");
+		read_whole(again[i], &other);
+		check(kev_str_eq(kev_buf_str(&first), kev_buf_str(&other)), "not to the byte");
+		check(kev_event_same(event, again[i]), "shared, and not the same");
+		check_same_event(event, again[i]);
+		kev_buf_fini(&other);
+	}
+	for (size_t i = 0; i < KEV_ARRAY_LEN(again); i++)
+		kev_event_unref(again[i]);
+	kev_buf_fini(&first);
+}
+
 static void check_metadata(const struct kev_json *json)
 {
 	struct kev_metadata metadata;
@@ -142,9 +164,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_oracle(json, (struct kev_str){(const char *)data, size});
 	check_metadata(json);
 	event = make(json);
-	if (event && kev_event_size(event) < PRINTED_MAX)
+	if (event && kev_event_size(event) < PRINTED_MAX) {
+		check_shared(json, event);
 		check_event(json, event);
+	}
 	kev_event_unref(event);
+	check(kev_intern_count(words()) == 0, "a word that nobody has");
 	kev_json_destroy(json);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/words.h"
 #include "check.h"
 #include "kevfs/event/attribute.h"
 #include "kevfs/event/event.h"
@@ -59,11 +60,12 @@ static void use(struct kev_event *event, const struct kev_event_parts *parts)
 {
 	struct kev_json *json = kev_json_create();
 	struct kev_event_parts again;
-	struct kev_buf out;
+	struct kev_buf out, space;
 	int r;
 
 	check(json != NULL, "no memory");
-	kev_event_take_apart(event, &again);
+	kev_buf_init(&space, KEV_EVENT_SIZE_MAX);
+	check(kev_event_take_apart(event, &space, &again) == 0, "no memory");
 	check(kev_str_eq(again.name, parts->name) && kev_str_eq(again.text, parts->text) &&
 			kev_str_eq(again.node, parts->node) && again.mtime == parts->mtime &&
 			again.line_size == parts->line_size,
@@ -82,6 +84,7 @@ static void use(struct kev_event *event, const struct kev_event_parts *parts)
 	r = kev_attribute_append(event, KEV_STR("message"), &out);
 	check(r == 0 || r == -ENODATA || r == -EINVAL || r == -E2BIG, "no message");
 	kev_buf_fini(&out);
+	kev_buf_fini(&space);
 	kev_json_destroy(json);
 }
 
@@ -104,11 +107,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		*strings[i] = take_string(&rest, 255);
 	/* The rest is its text. */
 	parts.text = (struct kev_str){(const char *)rest.data, rest.size};
-	r = kev_event_restore(&parts, &event);
+	r = kev_event_restore(&parts, words(), &event);
 	check(r == 0 || r == -EINVAL, "no memory");
 	check((r == 0) == (event != NULL), "an event where there is an error, or none");
 	if (event)
 		use(event, &parts);
+	/* What it shares with the first, it shares only then. */
+	for (int i = 0; i < 2 && event; i++) {
+		struct kev_event *again = NULL;
+
+		check(kev_event_restore(&parts, words(), &again) == 0, "restored once only");
+		use(again, &parts);
+		check(kev_event_same(event, again), "shared, and not the same");
+		kev_event_unref(event);
+		event = again;
+	}
 	kev_event_unref(event);
+	check(kev_intern_count(words()) == 0, "a word that nobody has");
 	return 0;
 }

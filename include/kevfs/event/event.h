@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "kevfs/base/buf.h"
 #include "kevfs/base/error.h"
+#include "kevfs/base/intern.h"
 #include "kevfs/base/str.h"
 #include "kevfs/event/json.h"
 
@@ -20,12 +22,13 @@ struct kev_event;
  * Make an event from the object at token index of a scanned text (a list's item, a watch line's object, a
  * dump's item). kind and apiVersion are filled in where they are missing (list items carry none), as kubectl
  * does.
+ * @param words  holds what it shares with others; the event keeps a reference
  * @return 0 and a new reference in *out; -EINVAL (no object, no metadata.name, a kind other than Event, or a
  * number that no double holds); -E2BIG (printed form over KEV_EVENT_SIZE_MAX, or of more tokens than can be
  * scanned); -ENOMEM. *out is untouched on error.
  */
-int kev_event_create(const struct kev_json *json, uint32_t index, struct kev_event **out,
-	struct kev_error *error) KEV_MUST_USE;
+int kev_event_create(const struct kev_json *json, uint32_t index, struct kev_intern *words,
+	struct kev_event **out, struct kev_error *error) KEV_MUST_USE;
 
 /** All that can be asked of an event, as the functions of these names give it: what an archive keeps. */
 struct kev_event_parts {
@@ -37,16 +40,23 @@ struct kev_event_parts {
 	int64_t mtime, written, last_seen, ctime;
 };
 
-/** What an event is made of; the strings are borrowed from it. */
-void kev_event_take_apart(const struct kev_event *event, struct kev_event_parts *out);
+/**
+ * What an event is made of.
+ * @param space  an empty buffer of KEV_EVENT_SIZE_MAX: the text is put there
+ * @param out    borrowed from the event and from space
+ * @return 0 or -ENOMEM
+ */
+int kev_event_take_apart(
+	const struct kev_event *event, struct kev_buf *space, struct kev_event_parts *out) KEV_MUST_USE;
 
 /**
- * Make an event again from its parts, without reading its text. They come from a file that anybody may have
- * written: each is held to the limits that kev_event_create() keeps, so whatever it makes is safe to use;
- * that they fit together is not looked at.
+ * Make an event again from its parts, without reading its text as JSON. They come from a file that anybody
+ * may have written: each is held to the limits that kev_event_create() keeps, so whatever it makes is safe to
+ * use; that they fit together is not looked at.
  * @return 0 and a new reference; -EINVAL (a part that no event has) or -ENOMEM. *out is untouched on error.
  */
-int kev_event_restore(const struct kev_event_parts *parts, struct kev_event **out) KEV_MUST_USE;
+int kev_event_restore(
+	const struct kev_event_parts *parts, struct kev_intern *words, struct kev_event **out) KEV_MUST_USE;
 
 /**
  * The latest of all times that the object at token index says of itself (created, first and last seen,
@@ -132,13 +142,13 @@ void kev_event_set_place(struct kev_event *event, uint32_t place);
 size_t kev_event_size(const struct kev_event *event);
 
 /**
- * Copy bytes of what kubectl prints.
- * @return bytes copied: len, less at the end, 0 at or behind it
+ * Copy bytes of what kubectl prints. It is not kept as it is printed (pack.h): all of it at once is cheapest.
+ * @return bytes copied: len, less at the end, 0 at or behind it; -ENOMEM
  */
-size_t kev_event_read(const struct kev_event *event, size_t offset, void *out, size_t len);
+ssize_t kev_event_read(const struct kev_event *event, size_t offset, void *out, size_t len);
 
-/** The same bytes, borrowed. */
-struct kev_str kev_event_text(const struct kev_event *event);
+/** Append all of it. @return 0 or the buffer's error */
+int kev_event_append_text(const struct kev_event *event, struct kev_buf *out) KEV_MUST_USE;
 
 /** Length of its line in events.log (line.h), with the newline. */
 size_t kev_event_line_size(const struct kev_event *event);
@@ -154,8 +164,8 @@ int kev_event_append_line(
 /** Length of its line in events.jsonl, with the newline. */
 size_t kev_event_compact_size(const struct kev_event *event);
 
-/** Append that line: what kubectl prints, without white space between the tokens. @return 0 or the buffer's
- * error */
+/** Append that line: what kubectl prints, without white space between the tokens. @return 0, the buffer's
+ * error or -ENOMEM */
 int kev_event_append_compact(const struct kev_event *event, struct kev_buf *out) KEV_MUST_USE;
 
 /** Are these the same revision: uid, resourceVersion and every byte of the printed form? (A restored etcd
@@ -166,7 +176,7 @@ bool kev_event_same(const struct kev_event *a, const struct kev_event *b);
  * the time. */
 void kev_event_prefetch(const struct kev_event *event);
 
-/** Bytes of memory that the event takes, roughly. */
+/** Bytes of memory that the event takes, roughly, without what it shares with others. */
 size_t kev_event_memory(const struct kev_event *event);
 
 #endif

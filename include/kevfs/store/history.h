@@ -147,9 +147,11 @@ typedef int kev_history_fn(void *context, const struct kev_history_revision *rev
 
 /**
  * Go through revisions in the order in which they came.
+ * @param words    for the events (kev_event_restore())
  * @param skipped  raised by those that no event can be made of
  */
 int kev_history_walk(struct kev_history *history, const struct kev_history_query *query,
-	kev_history_fn *visit, void *context, uint64_t *skipped, struct kev_error *error) KEV_MUST_USE;
+	struct kev_intern *words, kev_history_fn *visit, void *context, uint64_t *skipped,
+	struct kev_error *error) KEV_MUST_USE;
 
 #endif

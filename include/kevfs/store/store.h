@@ -32,6 +32,9 @@ void kev_store_destroy(struct kev_store *store);
 /** Where all who have to do with the store count what they do. Borrowed; lives as long as the store. */
 struct kev_meter *kev_store_meter(const struct kev_store *store);
 
+/** Where the strings are that its events share. Borrowed; lives as long as the store, or an event. */
+struct kev_intern *kev_store_words(const struct kev_store *store);
+
 /**
  * From now on an event that the server no longer has stays, marked (kev_event_gone()), until a limit is
  * passed. Called before anything is put.

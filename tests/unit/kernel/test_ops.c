@@ -14,6 +14,7 @@
 #include <linux/fuse.h>
 
 #include "../nomem.h"
+#include "../words.h"
 #include "kevfs/event/event.h"
 #include "kevfs/kernel/ops.h"
 #include "kevfs/kernel/stat.h"
@@ -142,7 +143,7 @@ static void fill(struct world *world)
 	struct kev_json *json = kev_json_create();
 
 	assert_int_equal(kev_json_scan(json, kev_str_c(event_text), NULL), 0);
-	assert_int_equal(kev_event_create(json, 0, &world->event, NULL), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &world->event, NULL), 0);
 	kev_json_destroy(json);
 	assert_int_equal(kev_store_put(world->store, world->event, KEV_ORIGIN_FIRST_SYNC), 0);
 	assert_int_equal(kev_store_put_namespace(world->store, KEV_STR("default"), KEV_NS_PER_SEC), 0);

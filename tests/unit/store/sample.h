@@ -11,6 +11,7 @@
 #include "kevfs/base/defs.h"
 #include "kevfs/event/json.h"
 #include "kevfs/store/store.h"
+#include "../words.h"
 
 #define S KEV_NS_PER_SEC
 
@@ -91,7 +92,7 @@ static inline struct kev_event *event(
 			    "\"lastTimestamp\":\"2026-07-01T11:30:00Z\",\"message\":\"%s\"}",
 			    namespace_, name, name, rv, namespace_, message) > 0);
 	assert_int_equal(kev_json_scan(json, kev_str_c(text), &error), 0);
-	assert_int_equal(kev_event_create(json, 0, &out, &error), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &out, &error), 0);
 	kev_json_destroy(json);
 	free(text);
 	return out;

@@ -1,4 +1,5 @@
 /* What the store lets go of where there is too much. */
+#include "../words.h"
 #include "sample.h"
 
 /* sample.h's events have no time: these are written at a second of that day. */
@@ -16,7 +17,7 @@ static struct kev_event *made(const char *name, const char *rv, unsigned second,
 		"\"creationTimestamp\":\"2026-07-01T%02u:%02u:%02uZ\"%s}",
 		name, name, rv, second / 3600, second / 60 % 60, second % 60, written);
 	assert_int_equal(kev_json_scan(json, kev_str_c(text), &error), 0);
-	assert_int_equal(kev_event_create(json, 0, &out, &error), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &out, &error), 0);
 	kev_json_destroy(json);
 	return out;
 }

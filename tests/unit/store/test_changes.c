@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../words.h"
 #include "kevfs/base/clock.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/store/changes.h"
@@ -213,7 +214,7 @@ static struct kev_event *make_event(const char *name)
 	assert_non_null(json);
 	snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"%s\"}}", name);
 	assert_int_equal(kev_json_scan(json, kev_str_c(text), &error), 0);
-	assert_int_equal(kev_event_create(json, 0, &event, &error), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &event, &error), 0);
 	return event;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../words.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/event/json.h"
 #include "kevfs/store/store.h"
@@ -71,7 +72,7 @@ static struct kev_event *event(
 		"\"resourceVersion\":\"%s\"%s},\"message\":\"%s\"}",
 		namespace_, name, name, rv, time, message);
 	assert_int_equal(kev_json_scan(json, kev_str_c(text), &error), 0);
-	assert_int_equal(kev_event_create(json, 0, &out, &error), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &out, &error), 0);
 	kev_json_destroy(json);
 	return out;
 }

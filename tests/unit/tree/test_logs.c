@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../words.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/object.h"
 
@@ -443,10 +444,12 @@ static void put_restored(struct world *world, const char *name, int off, bool js
 		world, &(struct world_event){.name = kev_str_c(name), .message = kev_str_c(name)});
 	struct kev_event *restored;
 	struct kev_event_parts parts;
+	struct kev_buf space;
 	char *no_json;
 
 	kev_event_set_ctime(event, WORLD_NOW);
-	kev_event_take_apart(event, &parts);
+	kev_buf_init(&space, KEV_EVENT_SIZE_MAX);
+	assert_int_equal(kev_event_take_apart(event, &space, &parts), 0);
 	parts.line_size += (uint64_t)(int64_t)off;
 	parts.compact_size += (uint64_t)(int64_t)off;
 	no_json = malloc(parts.text.len);
@@ -454,8 +457,9 @@ static void put_restored(struct world *world, const char *name, int off, bool js
 	memset(no_json, 'x', parts.text.len);
 	if (!json)
 		parts.text.data = no_json;
-	assert_int_equal(kev_event_restore(&parts, &restored), 0);
+	assert_int_equal(kev_event_restore(&parts, words(), &restored), 0);
 	kev_event_unref(event);
+	kev_buf_fini(&space);
 	free(no_json);
 	assert_int_equal(kev_store_restore(world->store, restored, 0), 0);
 	world_carry(world, NULL, NULL);

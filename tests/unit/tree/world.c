@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../words.h"
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
 
@@ -116,7 +117,7 @@ struct kev_event *world_make_event(struct world *world, const struct world_event
 	kev_buf_append_c(&text, "}}");
 	assert_int_equal(text.error, 0);
 	assert_int_equal(kev_json_scan(world->json, kev_buf_str(&text), &error), 0);
-	assert_int_equal(kev_event_create(world->json, 0, &made, &error), 0);
+	assert_int_equal(kev_event_create(world->json, 0, words(), &made, &error), 0);
 	kev_buf_fini(&text);
 	return made;
 }

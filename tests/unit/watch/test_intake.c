@@ -1,5 +1,6 @@
 #include "sample.h"
 
+#include "../words.h"
 #include "kevfs/watch/intake.h"
 
 /* Who answers questions about kinds. */
@@ -49,7 +50,7 @@ static struct kev_event *event(const char *name, const char *rv, const char *kin
 
 	assert_non_null(json);
 	assert_int_equal(kev_json_scan(json, kev_str_c(sample_event(name, rv, kind)), NULL), 0);
-	assert_int_equal(kev_event_create(json, 0, &out, NULL), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &out, NULL), 0);
 	kev_json_destroy(json);
 	return out;
 }

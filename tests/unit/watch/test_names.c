@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "../words.h"
 #include "kevfs/watch/names.h"
 
 static int set_up(void **state)
@@ -85,7 +86,7 @@ static void put_event(struct sample *sample, const char *name)
 
 	assert_non_null(json);
 	assert_int_equal(kev_json_scan(json, kev_str_c(sample_event(name, "1", "Pod")), &error), 0);
-	assert_int_equal(kev_event_create(json, 0, &event, &error), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &event, &error), 0);
 	kev_json_destroy(json);
 	assert_int_equal(kev_store_put(sample->store, event, KEV_ORIGIN_LIVE), 0);
 }
