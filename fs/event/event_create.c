@@ -20,6 +20,9 @@
 /* An event of more could not be scanned again: kind and apiVersion may be printed in addition. */
 #define TOKENS_MAX (KEV_JSON_TOKENS_MAX - 4)
 
+/* So long the codes of nearly all texts are at most. */
+#define CODES_USUAL 256U
+
 /* Of one that was restored. Later ones come behind it, so it must not be at the end of all time: 2231. */
 #define CTIME_MAX (INT64_MAX - 1000000000 * KEV_NS_PER_SEC)
 
@@ -197,6 +200,7 @@ static void init(struct draft *draft)
 	kev_buf_init(&draft->strings, STRINGS_MAX);
 	kev_buf_init(&draft->text, KEV_EVENT_SIZE_MAX);
 	kev_buf_init(&draft->codes, (size_t)KEV_EVENT_SIZE_MAX * 2);
+	kev_buf_reserve(&draft->codes, CODES_USUAL);
 }
 
 static void fini(struct draft *draft)

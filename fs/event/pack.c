@@ -268,6 +268,8 @@ static bool split(struct packer *p, struct kev_str text)
 
 	if (text.len > TEXT_MAX || has_mark(text))
 		return false;
+	/* Once, for what is about to come. */
+	kev_buf_reserve(&p->frame, text.len);
 	while (at < end) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at)), *behind = newline ? newline : end;
 		struct kev_str raw;
@@ -332,7 +334,7 @@ static void put_uuid(struct kev_buf *codes, struct kev_str s)
 {
 	for (size_t i = 0; i < s.len; i += 2) {
 		i += is_dash(i);
-		kev_buf_append_char(codes, (char)(hex_digit(s.data[i]) << 4 | hex_digit(s.data[i + 1])));
+		kev_buf_append_char(codes, (char)(hex_digit(s.data[i]) * 16 + hex_digit(s.data[i + 1])));
 	}
 }
 
@@ -409,8 +411,8 @@ int kev_pack_make(struct kev_intern *words, const struct kev_pack_known *known, 
 	packer.known = known;
 	packer.count = 0;
 	packer.last_time = KEV_STR("");
-	kev_buf_init(&packer.frame, TEXT_MAX);
-	kev_buf_init(&packer.patterns, TEXT_MAX);
+	kev_buf_init(&packer.frame, (size_t)TEXT_MAX * 2);
+	kev_buf_init(&packer.patterns, (size_t)TEXT_MAX * 2);
 	r = make(&packer, words, text, codes, out);
 	kev_buf_fini(&packer.frame);
 	kev_buf_fini(&packer.patterns);
