@@ -69,7 +69,7 @@ static enum mood find_mood(const struct kev_lookout_config *config, struct kev_h
 		return HANGING;
 	if (!state->synced)
 		return SYNCING;
-	if (!state->watches[KEV_SCOPE_EVENTS].connected)
+	if (state->late || !state->watches[KEV_SCOPE_EVENTS].connected)
 		return NOT_CONNECTED;
 	return state->held.halted_since ? HALTED : IN_SYNC;
 }

@@ -11,6 +11,7 @@
 #include "kevfs/event/fields.h"
 #include "kevfs/event/line.h"
 #include "kevfs/event/name.h"
+#include "kevfs/event/timestamp.h"
 
 struct kev_event *kev_event_ref(struct kev_event *event)
 {
@@ -233,16 +234,20 @@ int kev_event_append_line(const struct kev_event *event, struct kev_json *json, 
 
 int kev_event_find_created(const struct kev_event *event, int64_t *out)
 {
-	struct kev_json *json = kev_json_create();
+	KEV_CLEANUP(json_destroyp) struct kev_json *json = kev_json_create();
+	KEV_CLEANUP(buf_fini) struct kev_buf text;
 	struct kev_fields fields;
 	struct kev_error error;
-	int r = json ? kev_json_scan(json, kev_event_text(event), &error) : -ENOMEM;
+	int r;
 
+	kev_buf_init(&text, KEV_EVENT_SIZE_MAX);
+	r = json ? kev_event_append_text(event, &text) : -ENOMEM;
+	if (!r)
+		r = kev_json_scan(json, kev_buf_str(&text), &error);
 	if (!r) {
 		kev_fields_find(json, 0, &fields);
 		r = kev_timestamp_get(json, fields.creation_timestamp, out) ? -ENOENT : 0;
 	}
-	kev_json_destroy(json);
 	return r;
 }
 

@@ -3,6 +3,7 @@
  * write it.
  */
 #include "../test.h"
+#include "../words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -234,7 +235,7 @@ static void put(struct world *world, const char *name)
 			    "\"shop\",\"name\":\"web\"},\"message\":\"hello\"}",
 			    name, name) > 0);
 	assert_int_equal(kev_json_scan(world->json, kev_str_c(text), NULL), 0);
-	assert_int_equal(kev_event_create(world->json, 0, &event, NULL), 0);
+	assert_int_equal(kev_event_create(world->json, 0, words(), &event, NULL), 0);
 	assert_int_equal(kev_store_put(world->store, event, KEV_ORIGIN_LIVE), 0);
 	free(text);
 }
