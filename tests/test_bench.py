@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,7 +17,8 @@ sys.path.insert(0, str(ROOT / "tests/mount"))
 from servers import Unavailable, build_fake
 
 EVENTS = 300
-COMMANDS = ["ls -lR", "find -type f", "grep -r", "tar c"]
+COMMANDS = ["ls -lR", "find -type f", "du", "grep -r", "rg", "tar c", "rsync -a"]
+SVG = "{http://www.w3.org/2000/svg}"
 
 pytestmark = pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="no /dev/fuse here")
 
@@ -72,32 +74,60 @@ def binary():
     return subprocess.run(["bash", "-c", '. "$1/scripts/lib.sh" && build_dir bench', "-", ROOT], capture_output=True, text=True, check=True).stdout.strip() + "/fs/kevfs"
 
 
-@pytest.mark.parametrize("pinned", [False, True], ids=["free", "pinned"])
-def test_bench_prints_table_and_json(bench, tmp_path, pinned):
-    process = bench("--quick", "--json", tmp_path / "out.json", *(["--pin"] if pinned else []))
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert [line[:14].strip() for line in out.splitlines()[4:8]] == COMMANDS, out
+@pytest.fixture
+def measure(bench, tmp_path):
+    """Runs one part: (its result, what stands against the bars, the lines for people)."""
+    def run(part, *arguments, seconds=120):
+        process = bench(part, "--quick", "--json", tmp_path / "out.json", "--svg", tmp_path / "out.svg", *arguments)
+        out, err = process.communicate(timeout=seconds)
+        assert process.returncode == 0, err
+        result = json.loads((tmp_path / "out.json").read_text())
+        lines = out.splitlines()
+        assert lines[0] == f"== {part}" and list(result["parts"]) == [part]
+        figures = {figure["what"]: figure for figure in result["figures"]}
+        for what, figure in figures.items():
+            assert any(line.startswith(what) for line in lines[lines.index("== against the bars"):]), f"{what} is not in the table:\n{out}"
+            assert figure["met"] == (figure["value"] >= figure["bar"] if figure["at_least"] else figure["value"] <= figure["bar"])
+        assert len(bars(tmp_path / "out.svg")) >= 2
+        return result["parts"][part], figures, lines
+    return run
 
-    result = json.loads((tmp_path / "out.json").read_text())
+
+def bars(path):
+    """The widths of the plot's bars; each must be in the picture."""
+    picture = ElementTree.parse(path).getroot()
+    found = [rect.attrib for rect in picture.iter(SVG + "rect")]
+    assert all(float(bar["x"]) + float(bar["width"]) <= float(picture.attrib["width"]) and float(bar["y"]) + float(bar["height"]) <= float(picture.attrib["height"]) for bar in found)
+    return [float(bar["width"]) for bar in found]
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["free", "pinned"])
+def test_reads(measure, pinned):
+    result, figures, lines = measure("reads", *(["--pin"] if pinned else []))
+    assert [line[:14].strip() for line in lines[5:12]] == COMMANDS
     assert result["tree"]["files"] == EVENTS and 0 < result["tree"]["objects"] <= EVENTS
     assert result["pinned"] is pinned
     assert list(result["commands"]) == COMMANDS
+    sides = {"tmpfs": 2, "cold": 1, "warm": 1, **({} if "ext4" in result["without"] else {"ext4 cold": 1, "ext4 warm": 1})}
+    assert os.getuid() == 0 or result["without"] == {"ext4": "only root mounts one"}
     for name, c in result["commands"].items():
-        assert {what: len(seconds) for what, seconds in c["seconds"].items()} == {"tmpfs": 2, "cold": 1, "warm": 1}
+        assert {what: len(seconds) for what, seconds in c["seconds"].items()} == sides
         assert all(ratio > 0 for ratio in c["ratio"].values())
         # What the kernel cannot know on a fresh mount, it must ask.
         assert c["requests"]["cold"]["READDIRPLUS"] >= result["tree"]["directories"]
-        assert c["requests"]["cold"].get("READ", 0) >= (1 if name in ("grep -r", "tar c") else 0)
+        assert c["requests"]["cold"].get("READ", 0) >= (1 if name in ("grep -r", "rg", "tar c", "rsync -a") else 0)
         # Not 0: a kernel may have dropped some of what it knew.
         assert c["per_file"]["warm"]["requests"] < 0.1, f"{name}: the kernel asks again: {c['requests']['warm']}"
+    where = "one CPU" if pinned else "any CPU"
+    assert figures[f"cold grep -r vs tmpfs, {where}"]["bar"] == (2 if pinned else 4)
+    assert figures[f"warm find -type f vs tmpfs, {where}"]["value"] == result["commands"]["find -type f"]["ratio"]["warm"]
 
 
 def test_bench_notices_missing_files(bench, tmp_path):
     wrapper = tmp_path / "kevfs"
     wrapper.write_text(f'#!/bin/sh\nexec "{binary()}" -o field_selector=type=Warning "$@"\n')
     wrapper.chmod(0o755)
-    process = bench("--quick", KEVFS_BIN=str(wrapper))
+    process = bench("reads", "--quick", KEVFS_BIN=str(wrapper))
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert re.search(rf"bench: a walk finds [1-9][0-9]* files in .*, and there are {EVENTS} events\n", err), err
@@ -106,7 +136,7 @@ def test_bench_notices_missing_files(bench, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_bench_that_is_ended_leaves_nothing(bench, tmp_path, number):
-    process = bench("-r", "1000")
+    process = bench("reads", "-r", "1000")
     for line in process.stderr:
         if line.startswith("Round 2 "):
             break
