@@ -18,7 +18,7 @@ declare -A packages=(
 	[test]="clang clang-tidy clang-format llvm libclang-rt-dev libcmocka-dev python3 python3-venv python3-pytest python3-pytest-xdist
 		ca-certificates curl git openssl jq procps util-linux man-db mandoc shellcheck
 		rsync restic borgbackup attr xz-utils zstd bzip2 less rsyslog openssh-client openssh-sftp-server samba smbclient"
-	[bench]="python3 python3-venv ca-certificates util-linux curl e2fsprogs ripgrep rsync"
+	[bench]="python3 python3-venv ca-certificates util-linux curl e2fsprogs openssl ripgrep rsync"
 	[all]="valgrind gcovr"
 )
 

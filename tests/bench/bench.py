@@ -13,11 +13,12 @@ import subprocess
 import sys
 
 import reads
+import sync
 from common import Bench, Failed, Skipped, say
 from plot import svg
 from servers import Unavailable
 
-PARTS = {"reads": reads}
+PARTS = {"reads": reads, "sync": sync}
 
 
 def parse():

@@ -5,10 +5,11 @@ import threading
 
 
 class Forward:
-    """Listens on a port of its own, and passes on to another one of loopback."""
+    """Listens on a port of its own, and passes on to another one of loopback; carried tells how many bytes."""
 
     def __init__(self, port):
         self.target, self.pairs, self.lock = port, set(), threading.Lock()
+        self.carried = {"up": 0, "down": 0}
         self.flowing = threading.Event()
         self.flowing.set()
         self.listener, self.port = None, 0
@@ -61,6 +62,8 @@ class Forward:
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
                 self.flowing.wait()
+                with self.lock:
+                    self.carried["up" if source is pair[0] else "down"] += len(piece)
                 target.sendall(piece)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
