@@ -148,6 +148,16 @@ def test_sync(measure):
         assert figures[f"{where}: peak memory per byte of JSON"]["value"] == kevfs["peak"] / one["json_bytes"]
 
 
+def test_fresh(measure):
+    result, figures, _ = measure("fresh")
+    for kind, samples in (("created", 10), ("updated", 10), ("bare watch", 20)):
+        times = result[kind]
+        # A line is on its way before the server has noted that it is.
+        assert times["samples"] == len(times["seconds"]) == samples and -50 < times["p50"] <= times["p99"] <= times["max"] < 20000
+        assert times["max"] == max(times["seconds"]) * 1000
+    assert figures["server's line to reader, p99, created"]["value"] == result["created"]["p99"]
+
+
 def test_bench_notices_missing_files(bench, tmp_path):
     wrapper = tmp_path / "kevfs"
     wrapper.write_text(f'#!/bin/sh\nexec "{binary()}" -o field_selector=type=Warning "$@"\n')

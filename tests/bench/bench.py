@@ -12,13 +12,14 @@ import signal
 import subprocess
 import sys
 
+import fresh
 import reads
 import sync
 from common import Bench, Failed, Skipped, say
 from plot import svg
 from servers import Unavailable
 
-PARTS = {"reads": reads, "sync": sync}
+PARTS = {"reads": reads, "sync": sync, "fresh": fresh}
 
 
 def parse():

@@ -137,6 +137,12 @@ class Daemon:
         self.seconds = time.monotonic() - start
         self.cpu, self.peak = cpu_seconds(self.pid), memory(self.pid, "VmHWM")
 
+    def cpu_now(self):
+        return cpu_seconds(self.pid)
+
+    def memory(self, what):
+        return memory(self.pid, what)
+
     def status(self):
         return json.loads((self.directory / ".kevfs/status").read_bytes())
 
