@@ -158,11 +158,31 @@ def test_fresh(measure):
     assert figures["server's line to reader, p99, created"]["value"] == result["created"]["p99"]
 
 
+def test_storm(measure):
+    result, figures, _ = measure("storm")
+    assert result["changes"] == 3 * EVENTS and result["lost"] == 0 and len(result["rounds"]) == 1
+    assert 0 < result["median"]["rate"] <= result["median"]["server_rate"] and result["median"]["cpu"] > 0
+    assert figures["changes lost"]["met"] and figures["changes a second, a reader looping"]["at_least"]
+
+
+def test_storm_notices_what_is_lost(bench, tmp_path):
+    process = bench("storm", "--quick", "--json", tmp_path / "out.json", KEVFS_BIN=wrapper(tmp_path, "-o field_selector=type=Warning"))
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    lost = json.loads((tmp_path / "out.json").read_text())["parts"]["storm"]["lost"]
+    assert lost > EVENTS / 2 and re.search(rf"^changes lost +{lost} .* missed$", out, re.MULTILINE), out
+
+
+def wrapper(directory, options):
+    """A kevfs that always has these options: its path."""
+    path = directory / "kevfs"
+    path.write_text(f'#!/bin/sh\nexec "{binary()}" {options} "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
 def test_bench_notices_missing_files(bench, tmp_path):
-    wrapper = tmp_path / "kevfs"
-    wrapper.write_text(f'#!/bin/sh\nexec "{binary()}" -o field_selector=type=Warning "$@"\n')
-    wrapper.chmod(0o755)
-    process = bench("reads", "--quick", KEVFS_BIN=str(wrapper))
+    process = bench("reads", "--quick", KEVFS_BIN=wrapper(tmp_path, "-o field_selector=type=Warning"))
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert re.search(rf"bench: a walk finds [1-9][0-9]* files in .*, and there are {EVENTS} events\n", err), err

@@ -14,12 +14,13 @@ import sys
 
 import fresh
 import reads
+import storm
 import sync
 from common import Bench, Failed, Skipped, say
 from plot import svg
 from servers import Unavailable
 
-PARTS = {"reads": reads, "sync": sync, "fresh": fresh}
+PARTS = {"reads": reads, "sync": sync, "fresh": fresh, "storm": storm}
 
 
 def parse():

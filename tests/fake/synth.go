@@ -148,7 +148,7 @@ func (s *store) storm(y synthetic, changes int, seconds, rate float64) object {
 		s.commitLocked(c, make(s.rv+1))
 		s.wakeLocked()
 	}
-	done, next := 0, rand.IntN(1<<20)
+	done, deleted, next := 0, 0, rand.IntN(1<<20)
 	over := func() bool {
 		return changes > 0 && done >= changes || seconds > 0 && time.Since(start).Seconds() >= seconds || changes <= 0 && seconds <= 0
 	}
@@ -170,6 +170,7 @@ func (s *store) storm(y synthetic, changes int, seconds, rate float64) object {
 		case turn == 0:
 			gone := alive[at].now
 			commit(func(rv uint64) change { return change{rv: rv, old: gone, gone: gone.numbered(rv)} })
+			deleted++
 			alive[at] = alive[len(alive)-1]
 			alive = alive[:len(alive)-1]
 		default:
@@ -186,5 +187,5 @@ func (s *store) storm(y synthetic, changes int, seconds, rate float64) object {
 			time.Sleep(time.Until(start.Add(time.Duration(float64(done) / rate * float64(time.Second)))))
 		}
 	}
-	return object{"changes": done, "seconds": time.Since(start).Seconds(), "rv": s.rv}
+	return object{"changes": done, "deleted": deleted, "seconds": time.Since(start).Seconds(), "rv": s.rv}
 }
