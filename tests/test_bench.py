@@ -173,6 +173,14 @@ def test_storm_notices_what_is_lost(bench, tmp_path):
     assert lost > EVENTS / 2 and re.search(rf"^changes lost +{lost} .* missed$", out, re.MULTILINE), out
 
 
+def test_idle(measure):
+    result, figures, _ = measure("idle")
+    assert 0 <= result["rest"]["cpu"] < 100 and result["rest"]["seconds"] >= 2 and result["rest"]["down"] >= 0
+    assert result["read"]["operations"] > EVENTS
+    # For whom asks the server, this is above 0.
+    assert figures["requests to the server by FUSE operations"]["value"] == 0
+
+
 def wrapper(directory, options):
     """A kevfs that always has these options: its path."""
     path = directory / "kevfs"

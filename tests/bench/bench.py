@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import fresh
+import idle
 import reads
 import storm
 import sync
@@ -20,7 +21,7 @@ from common import Bench, Failed, Skipped, say
 from plot import svg
 from servers import Unavailable
 
-PARTS = {"reads": reads, "sync": sync, "fresh": fresh, "storm": storm}
+PARTS = {"reads": reads, "sync": sync, "fresh": fresh, "storm": storm, "idle": idle}
 
 
 def parse():
