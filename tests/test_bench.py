@@ -181,6 +181,16 @@ def test_idle(measure):
     assert figures["requests to the server by FUSE operations"]["value"] == 0
 
 
+def test_growth(measure):
+    result, figures, _ = measure("growth")
+    assert result["sizes"] == [EVENTS // 10, EVENTS, EVENTS * 10] and result["pods"]["count"] == EVENTS
+    assert {name: len(taken) for name, taken in result["runs"].items()} == {"empty": 1, "pods": 1, **{str(size): 1 for size in result["sizes"]}}
+    # So few are lost in what a mount takes itself, which is not theirs.
+    each, run, empty = (result[what] for what in ("each", "runs", "empty"))
+    assert each[str(EVENTS * 10)]["memory"] == (run[str(EVENTS * 10)][0]["memory"] - empty["memory"]) / (EVENTS * 10) > 100
+    assert f"memory, an event at {EVENTS * 10} vs {EVENTS // 10}" in figures
+
+
 def wrapper(directory, options):
     """A kevfs that always has these options: its path."""
     path = directory / "kevfs"

@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import fresh
+import growth
 import idle
 import reads
 import storm
@@ -21,7 +22,7 @@ from common import Bench, Failed, Skipped, say
 from plot import svg
 from servers import Unavailable
 
-PARTS = {"reads": reads, "sync": sync, "fresh": fresh, "storm": storm, "idle": idle}
+PARTS = {"reads": reads, "sync": sync, "fresh": fresh, "storm": storm, "idle": idle, "growth": growth}
 
 
 def parse():
@@ -80,7 +81,7 @@ def write(options, result):
         pathlib.Path(options.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if options.svg:
         panels = [panel for name, part in measured(result["parts"]).items() for panel in PARTS[name].panels(part)]
-        pathlib.Path(options.svg).write_text(svg(panels, f"scripts/bench: {result['cpus']} CPUs, Linux {result['kernel']}, medians of {result['rounds']}"), encoding="utf-8")
+        pathlib.Path(options.svg).write_text(svg(panels, f"scripts/bench: {result['cpus']} CPUs, Linux {result['kernel'].split('-')[0]}, medians of {result['rounds']}"), encoding="utf-8")
 
 
 def on_signal(number, _):

@@ -168,14 +168,14 @@ class Bench:
         self.fakes = 0
 
     def fake(self, events, stack, *arguments, namespaces=NAMESPACES, pods=None):
-        """A fake API server with so many events, and with pods for them (in each namespace), which ends with stack."""
+        """A fake API server with so many events, and with pods (in each namespace; not given, what so many events are of), which ends with stack."""
         self.fakes += 1
         server = Fake(self.work / f"fake{self.fakes}", *arguments)
         stack.callback(server.close)
         if pods is None:
             pods = max(1, round(events / namespaces / EVENTS_OF_A_POD / NAMES_OF_A_POD))
             pods += pods % NAMES_OF_A_POD == 0
-        server.load(events, namespaces=namespaces, pods=pods, makePods=True)
+        server.load(events, namespaces=namespaces, pods=pods, makePods=pods > 0)
         return server
 
     def usage(self, *command, stdout=subprocess.DEVNULL, **environment):
