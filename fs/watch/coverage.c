@@ -66,6 +66,23 @@ static void on_moved(void *context, struct kev_watcher *watcher)
 	c->moved = true;
 }
 
+/* All at once, again. Not in the next kev_coverage_tick(): until then the list may have been asked for, and
+ * be here, and a line that was on its way to a namespace's watcher would be put behind what is newer. */
+static void on_granted(void *context, struct kev_watcher *watcher)
+{
+	struct kev_coverage *c = context;
+
+	if (watcher == c->whole[KEV_SCOPE_PODS]) {
+		for (struct kev_area *area = c->areas; area; area = area->next)
+			kev_area_leave_pods(c, area);
+	} else if (watcher == c->whole[KEV_SCOPE_EVENTS]) {
+		while (c->areas)
+			kev_area_retire(c, &c->areas);
+		c->look = true;
+		c->beyond = 0;
+	}
+}
+
 static void move_others(struct kev_coverage *c)
 {
 	struct cursor at = {0};
@@ -101,6 +118,7 @@ struct kev_watcher *kev_coverage_watcher(
 		.random = next_random,
 		.failed = on_failed,
 		.moved = kind == KEV_SCOPE_EVENTS ? on_moved : NULL,
+		.granted = on_granted,
 		.context = c};
 
 	return kev_watcher_create(&watcher);
@@ -201,13 +219,9 @@ static int spread(struct kev_coverage *c)
 	return r;
 }
 
-/* All at once, again. */
+/* Show everything, when everything is here. */
 static void gather(struct kev_coverage *c)
 {
-	while (c->areas)
-		kev_area_retire(c, &c->areas);
-	c->look = true;
-	c->beyond = 0;
 	if (!kev_watcher_listed(c->whole[KEV_SCOPE_EVENTS]))
 		return;
 	kev_store_restrict(c->config.store, false);

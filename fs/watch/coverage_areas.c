@@ -128,8 +128,6 @@ static int lose_name(struct kev_coverage *c, const char *name)
 
 /* ---- which namespaces there are ---- */
 
-/* ---- which namespaces there are ---- */
-
 static void mark_areas(struct kev_coverage *c, const struct kev_names *names)
 {
 	for (struct kev_area *area = c->areas; area; area = area->next) {

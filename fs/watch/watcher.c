@@ -151,6 +151,8 @@ static void note_access(struct kev_watcher *w, const struct kev_reflector_action
 		w->complete = false;
 	} else if (action->granted) {
 		w->denied = false;
+		if (w->config.granted)
+			w->config.granted(w->config.context, w);
 	} else if (action->end) {
 		w->complete = w->settled = true;
 	}

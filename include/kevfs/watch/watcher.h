@@ -37,6 +37,9 @@ struct kev_watcher_config {
 	/** The server has another history than before: what others know of it is to be listed anew, too. Of
 	 * events; may be NULL. */
 	void (*moved)(void *context, struct kev_watcher *watcher);
+	/** The server forbids it no more. Called before the list of everything is asked for: what stood in
+	 * meanwhile can be ended first. May be NULL. */
+	void (*granted)(void *context, struct kev_watcher *watcher);
 	/** The first list has failed for good. (That it is forbidden is no failure: kev_watcher_denied().) */
 	void (*failed)(void *context, struct kev_watcher *watcher, int result, const struct kev_error *why);
 	void *context;
@@ -71,7 +74,7 @@ void kev_watcher_move(struct kev_watcher *watcher);
 void kev_watcher_stop(struct kev_watcher *watcher);
 
 /** Does the server forbid it? It is asked now and then whether it still does; when it does no more,
- * everything is listed anew, and that request is sent by the next kev_http_run(). */
+ * everything is listed anew (kev_watcher_config.granted). */
 bool kev_watcher_denied(const struct kev_watcher *watcher);
 
 /** Is a list complete, and it was not forbidden since? */

@@ -857,6 +857,74 @@ static void test_cluster_role_comes_in_order(void **state)
 	assert_false(seen(world, "c"));
 }
 
+/* What was asked first and is not answered, or NULL. */
+static struct kev_http_transfer *find_asked(struct world *world)
+{
+	struct kev_http_transfer *t = world->http->first;
+
+	while (t && t->status)
+		t = t->next;
+	return t;
+}
+
+/* What was on its way to a namespace's watcher when the whole was permitted is older than the list, which may
+ * be here before the coverage is asked to act: http takes several rounds at once. */
+static void test_cluster_role_comes_before_a_line(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *asked, *late;
+
+	begin(world);
+	world->server.events = true;
+	world->sample.now += 60 * S;
+	kev_coverage_tick(world->coverage, world->sample.now);
+	place(world, "a")->revision = "12";
+	world->server.version = 13;
+	sample_changes(&world->sample);
+	/* The question, the watch behind it, the list. */
+	while ((asked = find_asked(world)))
+		serve(world, asked);
+	late = stub_find(world->http, "/api/v1/namespaces/a/events?watch=1");
+	if (late)
+		stub_body(world->http, late,
+			"{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"namespace\":\"a\",\"name\":\"e-"
+			"a\",\"uid\":\"u\",\"resourceVersion\":\"11\"},\"involvedObject\":{\"kind\":\"Pod\","
+			"\"name\":\"p\"}}}\n");
+	kev_coverage_tick(world->coverage, world->sample.now);
+	settle(world);
+	assert_string_equal(sample_changes(&world->sample), "e-a@1->12 +e-c@3 +seen all");
+	assert_string_equal(watches(world), "pods namespaces events");
+	assert_true(seen(world, "c"));
+}
+
+/* The same of pods. */
+static void test_pods_come_before_a_line(void **state)
+{
+	struct world *world = *state;
+	struct kev_http_transfer *asked, *late;
+
+	world->server.pods = false;
+	place(world, "a")->pods = true;
+	begin(world);
+	assert_string_equal(watches(world), "namespaces a/events b/events a/pods");
+	world->server.pods = true;
+	world->sample.now += 60 * S;
+	kev_coverage_tick(world->coverage, world->sample.now);
+	sample_changes(&world->sample);
+	while ((asked = find_asked(world)))
+		serve(world, asked);
+	late = stub_find(world->http, "/api/v1/namespaces/a/pods?watch=1");
+	/* One that was there before, of that name. */
+	if (late)
+		stub_body(world->http, late,
+			"{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"namespace\":\"a\",\"name\":\"p\","
+			"\"resourceVersion\":\"9\"}}}\n");
+	kev_coverage_tick(world->coverage, world->sample.now);
+	settle(world);
+	assert_string_equal(sample_changes(&world->sample), "+pod b/p +pod c/p");
+	assert_string_equal(watches(world), "namespaces a/events b/events pods");
+}
+
 /* The whole may be listed, but not watched: the namespaces' watches are left in peace. */
 static void test_cluster_role_without_watch(void **state)
 {
@@ -1080,6 +1148,8 @@ int main(void)
 		TEST(test_restricted_before_and_now),
 		TEST(test_restricted_before_and_given),
 		TEST(test_cluster_role_comes_in_order),
+		TEST(test_cluster_role_comes_before_a_line),
+		TEST(test_pods_come_before_a_line),
 		TEST(test_cluster_role_without_watch),
 		TEST(test_role_without_watch),
 		TEST(test_cluster_role_goes),
