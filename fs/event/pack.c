@@ -594,7 +594,8 @@ static uint32_t next_word(const unsigned char **at)
 
 void kev_pack_release(struct kev_intern *words, const struct kev_pack *pack, struct kev_str codes)
 {
-	const unsigned char *at = (const unsigned char *)codes.data, *end = at + codes.len;
+	/* Of no bytes there may be no place. */
+	const unsigned char *at = (const unsigned char *)codes.data, *end = codes.len ? at + codes.len : at;
 	uint32_t held[KEV_PACK_FIELD_COUNT + 1 + VALUES_MAX];
 	size_t n = KEV_PACK_FIELD_COUNT;
 
