@@ -56,6 +56,7 @@ struct kev_notify {
 	struct kev_senders_held held; /* as it was told last */
 	int64_t held_log_at;          /* monotonic ns: not before */
 	int64_t halted_log_at;        /* likewise */
+	bool halted_told;             /* the log says that nothing goes on */
 };
 
 /*
@@ -317,13 +318,15 @@ static void log_held(struct kev_notify *notify, uint64_t node)
 		(int)path.len, path.len ? path.data : "");
 }
 
-/* Nothing goes on, or it does again. */
+/* Nothing goes on, or it does again. Who does that again and again does not fill the log; but what it says
+ * last is true, be it late. */
 static void log_halted(struct kev_notify *notify, bool halted)
 {
 	int64_t now = kev_clock_monotonic(notify->config.clock);
 
-	if (now < notify->halted_log_at)
+	if (halted == notify->halted_told || now < notify->halted_log_at)
 		return;
+	notify->halted_told = halted;
 	if (halted) {
 		kev_log_error("local readers hold all of %d directories that can be: nothing that changes "
 			      "is seen any more, until one of them goes on",
@@ -351,14 +354,13 @@ static void report_held(void *context)
 		log_held(notify, node);
 	}
 	kev_senders_held(notify->senders, &held);
+	log_halted(notify, held.halted_since);
 	if (held.count == before.count && held.halted_since == before.halted_since)
 		return;
 	notify->held = held;
 	kev_health_held(notify->config.health,
 		&(struct kev_health_held){
 			.directories = held.count, .since = held.since, .halted_since = held.halted_since});
-	if (!held.halted_since != !before.halted_since)
-		log_halted(notify, held.halted_since);
 	if (!held.count && before.count)
 		kev_log_info("no directory is held any more");
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,10 @@
 #include <linux/fuse.h>
 
 #include "kevfs/base/defs.h"
+#include "kevfs/base/log.h"
 #include "kevfs/event/event.h"
 #include "kevfs/kernel/notify.h"
+#include "kevfs/kernel/senders.h"
 #include "kevfs/store/store.h"
 
 #define SENT_MAX 1000
@@ -49,6 +52,8 @@ struct world {
 	bool entries_held; /* whoever notifies a name waits */
 	bool is_held;
 	unsigned refuse_stores; /* so many are of a node that the kernel does not know */
+	int64_t skew;           /* that the monotonic clock is ahead */
+	char said[4096];        /* warnings */
 	size_t sent_count;
 	struct sent sent[SENT_MAX];
 };
@@ -71,11 +76,48 @@ static int64_t read_realtime(void *context)
 
 static int64_t read_monotonic(void *context)
 {
+	struct world *world = context;
 	struct timespec now;
+	int64_t skew;
 
-	(void)context;
+	pthread_mutex_lock(&world->lock);
+	skew = world->skew;
+	pthread_mutex_unlock(&world->lock);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * KEV_NS_PER_SEC + now.tv_nsec;
+	return now.tv_sec * KEV_NS_PER_SEC + now.tv_nsec + skew;
+}
+
+/* All of log.h: what is said, the test keeps. */
+void kev_log_set_level(enum kev_log_level level)
+{
+	(void)level;
+}
+
+void kev_log_set_sink(enum kev_log_sink sink)
+{
+	(void)sink;
+}
+
+int kev_log_parse_level(const char *name, enum kev_log_level *out)
+{
+	(void)name, (void)out;
+	return -EINVAL;
+}
+
+void kev_log(enum kev_log_level level, const char *format, ...)
+{
+	struct world *world = the_world;
+	va_list arguments;
+	size_t len;
+
+	if (level > KEV_LOG_WARNING)
+		return;
+	pthread_mutex_lock(&world->lock);
+	len = strlen(world->said);
+	va_start(arguments, format);
+	vsnprintf(world->said + len, sizeof(world->said) - len, format, arguments);
+	va_end(arguments);
+	pthread_mutex_unlock(&world->lock);
 }
 
 static struct sent parse(int code, const void *body)
@@ -223,21 +265,26 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void put(struct world *world, const char *name)
+static void put_in(struct world *world, const char *namespace_, const char *name)
 {
 	struct kev_event *event;
 	char *text = NULL;
 
 	assert_true(asprintf(&text,
-			    "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"shop\",\"uid\":\"%s\","
+			    "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\","
 			    "\"resourceVersion\":\"7\",\"creationTimestamp\":\"2026-11-23T00:00:00Z\"},"
 			    "\"involvedObject\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"namespace\":"
-			    "\"shop\",\"name\":\"web\"},\"message\":\"hello\"}",
-			    name, name) > 0);
+			    "\"%s\",\"name\":\"web\"},\"message\":\"hello\"}",
+			    name, namespace_, name, namespace_) > 0);
 	assert_int_equal(kev_json_scan(world->json, kev_str_c(text), NULL), 0);
 	assert_int_equal(kev_event_create(world->json, 0, words(), &event, NULL), 0);
 	assert_int_equal(kev_store_put(world->store, event, KEV_ORIGIN_LIVE), 0);
 	free(text);
+}
+
+static void put(struct world *world, const char *name)
+{
+	put_in(world, "shop", name);
 }
 
 static uint64_t look_up(struct world *world, uint64_t parent, const char *name)
@@ -358,6 +405,75 @@ static void test_end_leaves_who_sends(void **state)
 	kev_tree_forget(world->tree, namespace_, 1);
 }
 
+/* Wait for some seconds until the log says that; what it has said is forgotten then. */
+static void await_said(struct world *world, const char *what)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+	bool said = false;
+
+	for (int i = 0; i < 20000 && !said; i++) {
+		nanosleep(&tick, NULL);
+		pthread_mutex_lock(&world->lock);
+		said = strstr(world->said, what);
+		if (said)
+			world->said[0] = '\0';
+		pthread_mutex_unlock(&world->lock);
+	}
+	assert_true(said);
+}
+
+/* Hold as many directories as can be: something changes in each of them. */
+static void halt(struct world *world, const char *event)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+	struct kev_health_state state;
+	char name[16];
+
+	set(world, &world->entries_held, true);
+	for (int i = 0; i < KEV_SENDERS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		put_in(world, name, event);
+	}
+	do {
+		nanosleep(&tick, NULL);
+		kev_health_get(world->health, &state);
+	} while (!state.held.halted_since);
+}
+
+/* That nothing goes on is not said as often as somebody likes; but where it lasts, it is. */
+static void test_halted_again(void **state)
+{
+	struct world *world = *state;
+	uint64_t nodes[KEV_SENDERS_MAX], namespaces;
+	char name[16];
+
+	for (int i = 0; i < KEV_SENDERS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		put_in(world, name, "first");
+	}
+	sync_tree(world);
+	namespaces = look_up(world, look_up(world, KEV_TREE_ROOT, ".kevfs"), "namespaces");
+	for (int i = 0; i < KEV_SENDERS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		nodes[i] = look_up(world, look_up(world, namespaces, name), "events");
+	}
+	assert_int_equal(kev_notify_start(world->notify), 0);
+	halt(world, "second");
+	await_said(world, "nothing that changes is seen any more");
+	set(world, &world->entries_held, false);
+	await_said(world, "what changes is seen again");
+	halt(world, "third");
+	pthread_mutex_lock(&world->lock);
+	assert_null(strstr(world->said, "nothing that changes"));
+	world->skew = 60 * KEV_NS_PER_SEC;
+	pthread_mutex_unlock(&world->lock);
+	await_said(world, "nothing that changes is seen any more");
+	set(world, &world->entries_held, false);
+	await_said(world, "what changes is seen again");
+	for (int i = 0; i < KEV_SENDERS_MAX; i++)
+		kev_tree_forget(world->tree, nodes[i], 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -365,6 +481,7 @@ int main(void)
 		TEST(test_a_size_again),
 		TEST(test_end_waits_for_the_tree),
 		TEST(test_end_leaves_who_sends),
+		TEST(test_halted_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
