@@ -129,11 +129,6 @@ def test_many_at_once(fake, other, mount):
     assert m.said().count("does not go on") == 1
 
 
-def status(m):
-    with open(m.path(".kevfs/status"), encoding="utf-8") as f:
-        return json.load(f)
-
-
 @pytest.mark.timeout(180)
 def test_all_that_can_be(fake, make_other, mount):
     """Nothing goes on, and that is said; until one of them does, also one in which too much changed meanwhile."""
