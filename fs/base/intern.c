@@ -23,9 +23,15 @@
 
 struct entry {
 	uint32_t references;
-	uint32_t hash;
 	uint32_t len;
 	char bytes[];
+};
+
+/* The hash stands here, and homes are in the order of hashes: so a table that grows is read and written from
+ * one end to the other, and no word is looked at. Others wait for the lock meanwhile. */
+struct slot {
+	uint32_t word; /* KEV_INTERN_NONE: empty */
+	uint32_t hash;
 };
 
 /* What a number stands for. */
@@ -41,7 +47,7 @@ struct kev_intern {
 	union place *chunks[CHUNKS];
 	uint32_t numbers;    /* given out so far: the next new one */
 	uint32_t first_free; /* KEV_INTERN_NONE: none */
-	uint32_t *slots;     /* KEV_INTERN_NONE: empty */
+	struct slot *slots;
 	size_t size, count;
 	uint32_t seen[SEEN];
 };
@@ -125,36 +131,35 @@ static size_t find_slot(const struct kev_intern *intern, uint32_t hash, struct k
 {
 	size_t slot = home_of(intern, hash);
 
-	for (; intern->slots[slot] != KEV_INTERN_NONE; slot = behind(intern, slot)) {
-		const struct entry *entry = entry_of(intern, intern->slots[slot]);
-
-		if (entry->hash == hash && kev_str_eq((struct kev_str){entry->bytes, entry->len}, s))
+	for (; intern->slots[slot].word != KEV_INTERN_NONE; slot = behind(intern, slot)) {
+		if (intern->slots[slot].hash == hash &&
+			kev_str_eq(kev_intern_get(intern, intern->slots[slot].word), s))
 			break;
 	}
 	return slot;
 }
 
-static void put_slot(struct kev_intern *intern, uint32_t word)
+static void put_slot(struct kev_intern *intern, struct slot what)
 {
-	size_t slot = home_of(intern, entry_of(intern, word)->hash);
+	size_t slot = home_of(intern, what.hash);
 
-	while (intern->slots[slot] != KEV_INTERN_NONE)
+	while (intern->slots[slot].word != KEV_INTERN_NONE)
 		slot = behind(intern, slot);
-	intern->slots[slot] = word;
+	intern->slots[slot] = what;
 }
 
 static int grow(struct kev_intern *intern)
 {
-	uint32_t *old = intern->slots;
+	struct slot *old = intern->slots;
 	size_t old_size = intern->size, size = old_size + old_size / 2;
-	uint32_t *slots = calloc(size, sizeof(*slots));
+	struct slot *slots = calloc(size, sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
 	intern->slots = slots;
 	intern->size = size;
 	for (size_t i = 0; i < old_size; i++) {
-		if (old[i] != KEV_INTERN_NONE)
+		if (old[i].word != KEV_INTERN_NONE)
 			put_slot(intern, old[i]);
 	}
 	free(old);
@@ -164,8 +169,9 @@ static int grow(struct kev_intern *intern)
 /* Empty a slot: those behind it that would not be found any more move up. */
 static void empty_slot(struct kev_intern *intern, size_t hole)
 {
-	for (size_t i = behind(intern, hole); intern->slots[i] != KEV_INTERN_NONE; i = behind(intern, i)) {
-		size_t home = home_of(intern, entry_of(intern, intern->slots[i])->hash);
+	for (size_t i = behind(intern, hole); intern->slots[i].word != KEV_INTERN_NONE;
+		i = behind(intern, i)) {
+		size_t home = home_of(intern, intern->slots[i].hash);
 		size_t from_home = (i + intern->size - home) % intern->size;
 
 		if (from_home >= (i + intern->size - hole) % intern->size) {
@@ -173,7 +179,7 @@ static void empty_slot(struct kev_intern *intern, size_t hole)
 			hole = i;
 		}
 	}
-	intern->slots[hole] = KEV_INTERN_NONE;
+	intern->slots[hole].word = KEV_INTERN_NONE;
 }
 
 /* ---- numbers ---- */
@@ -220,11 +226,11 @@ static uint32_t add(struct kev_intern *intern, uint32_t hash, struct kev_str s)
 		free(entry);
 		return word;
 	}
-	*entry = (struct entry){.references = 1, .hash = hash, .len = (uint32_t)s.len};
+	*entry = (struct entry){.references = 1, .len = (uint32_t)s.len};
 	if (s.len)
 		memcpy(entry->bytes, s.data, s.len);
 	place_of(intern, word)->entry = entry;
-	put_slot(intern, word);
+	put_slot(intern, (struct slot){word, hash});
 	intern->count++;
 	return word;
 }
@@ -232,10 +238,11 @@ static uint32_t add(struct kev_intern *intern, uint32_t hash, struct kev_str s)
 static void drop_locked(struct kev_intern *intern, uint32_t word)
 {
 	struct entry *entry = entry_of(intern, word);
+	struct kev_str s = kev_intern_get(intern, word);
 
 	if (--entry->references)
 		return;
-	empty_slot(intern, find_slot(intern, entry->hash, (struct kev_str){entry->bytes, entry->len}));
+	empty_slot(intern, find_slot(intern, hash_of(intern, s), s));
 	give_number(intern, word);
 	free(entry);
 	intern->count--;
@@ -255,7 +262,7 @@ static bool was_seen(struct kev_intern *intern, uint32_t hash)
 
 static void take_locked(struct kev_intern *intern, uint32_t hash, struct kev_intern_want *want)
 {
-	want->word = intern->slots[find_slot(intern, hash, want->string)];
+	want->word = intern->slots[find_slot(intern, hash, want->string)].word;
 	if (want->word != KEV_INTERN_NONE)
 		entry_of(intern, want->word)->references++;
 	else if (want->needed || was_seen(intern, hash))
