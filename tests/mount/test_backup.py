@@ -342,6 +342,13 @@ def test_script_lets_nobody_else_read(fake, mount, scratch):
             assert os.stat(os.path.join(d, n)).st_mode & 0o077 == 0, (d, n)
 
 
+def test_script_complains_of_nothing_the_first_time(fake, mount, scratch):
+    """A directory that is still to be made lacks nothing."""
+    fake.create("default", event("one"))
+    r = back_up(mount(fake), scratch / "new/backup")
+    assert r.stderr == b"" and b": 1 files copied, 1 revisions\n" in r.stdout
+
+
 def test_script_refuses_what_is_no_kevfs(fake, mount, scratch):
     (scratch / "empty").mkdir()
     for point, why in ((scratch / "empty", "no kevfs is mounted on"), (scratch / "none", "there is no"), ("/proc", "no kevfs is mounted on /proc, but proc")):
