@@ -304,6 +304,14 @@ def test_readme_links_lead_somewhere():
             assert link.startswith("https://") or (document.parent / link).exists(), f"{document.name}: {link}"
 
 
+def test_examples_list_what_is_behind_a_link():
+    """ls -l of "events" shows the link itself; with a slash behind it, what is in there."""
+    said = "".join((ROOT / document).read_text().replace("\\-", "-") for document in ("README.md", "man/kevfs.8"))
+    listed = re.findall(r"^ *(?:\$ )?ls -l\S* (\S+)", said, re.M)
+    assert len(listed) >= 4
+    assert [path for path in listed if re.search(r"/(events|by-[a-z]+)$", path)] == []
+
+
 def test_recording_names_nobody():
     """The recording holds real components' events only, and no address or host of where it was made."""
     text = (ROOT / "scripts/cluster.watch").read_text()
