@@ -275,27 +275,26 @@ static bool is_remote(const char *path)
 	       (unsigned long)fs.f_type == 0xff534d42 || (unsigned long)fs.f_type == 0xfe534d42;
 }
 
-/* It is made where it is missing, but not what it lies in. */
+/* It is made where it is missing, and so is what it lies in: then what is there already counts. */
 static int look_at_directory(struct place *place, char *path)
 {
 	struct stat st;
+	int r = stat(path, &st) < 0 ? -errno : 0;
 
-	place->missing = stat(path, &st) < 0 && errno == ENOENT;
-	if (place->missing)
+	for (; r == -ENOENT && strcmp(path, "/") != 0; place->missing = true) {
 		path = dirname(path);
-	if (stat(path, &st) < 0 || access(path, W_OK | X_OK) < 0) {
-		int r = -errno;
-
+		r = stat(path, &st) < 0 ? -errno : 0;
+	}
+	/* Before what it permits: of a file, root may not "search" it either. */
+	if (!r && !S_ISDIR(st.st_mode))
+		r = -ENOTDIR;
+	if (!r && access(path, W_OK | X_OK) < 0)
+		r = -errno;
+	if (r)
 		kev_error_set(&place->why, "%s: %s", path, strerror(-r));
-		place->next = r == -ENOENT ? "make it: mkdir -p" : NULL;
-		return r;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		kev_error_set(&place->why, "%s: %s", path, strerror(ENOTDIR));
-		return -ENOTDIR;
-	}
-	place->remote = is_remote(path);
-	return 0;
+	else
+		place->remote = is_remote(path);
+	return r;
 }
 
 static int look_at_state(void *context)

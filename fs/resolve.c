@@ -77,17 +77,15 @@ int kev_resolve_source(const struct kev_options *options, struct kev_cluster_con
 	return r;
 }
 
-/* The path without links; where it is still to be made, that of what it lies in. @return new, or NULL */
+/* The path without links; where it is still to be made, that of what is there already of what it lies in.
+ * @return new, or NULL */
 static char *find_real(const char *path)
 {
-	char *real = realpath(path, NULL), *parent;
+	char *above = strdup(path), *at = above, *real = NULL;
 
-	if (real || errno != ENOENT)
-		return real;
-	parent = strdup(path);
-	if (parent)
-		real = realpath(dirname(parent), NULL);
-	free(parent);
+	while (at && !(real = realpath(at, NULL)) && errno == ENOENT && strcmp(at, "/") != 0)
+		at = dirname(at);
+	free(above);
 	return real;
 }
 
@@ -109,6 +107,13 @@ int kev_resolve_state(
 
 	if (!state)
 		return -ENOMEM;
+	/* It would be made, with that name. */
+	if (*options->state == '~' && access(state, F_OK) < 0) {
+		kev_error_set(
+			error, "-o state: %s: the shell leaves ~ alone there; say $HOME", options->state);
+		free(state);
+		return -EINVAL;
+	}
 	if (mountpoint && lies_in(state, mountpoint)) {
 		kev_error_set(error, "-o state: %s lies in the mountpoint", options->state);
 		free(state);

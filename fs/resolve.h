@@ -22,7 +22,7 @@ int kev_resolve_source(const struct kev_options *options, struct kev_cluster_con
  * Where -o state is kept.
  * @param mountpoint  absolute; NULL: not known
  * @param out         absolute: new
- * @return 0, -ENOMEM, or -EINVAL (it lies in the mountpoint)
+ * @return 0, -ENOMEM, or -EINVAL (it lies in the mountpoint, or begins with a ~ that nobody has expanded)
  */
 int kev_resolve_state(const struct kev_options *options, const char *mountpoint, char **out,
 	struct kev_error *error) KEV_MUST_USE;

@@ -266,7 +266,7 @@ static int lock_directory(
 }
 
 /* With its name on the disk: SQLite sees to those of the files in it. */
-static int make_directory(const char *directory, struct kev_error *error)
+static int make_one_directory(const char *directory, struct kev_error *error)
 {
 	char *path = NULL;
 	int fd, r = 0;
@@ -284,6 +284,22 @@ static int make_directory(const char *directory, struct kev_error *error)
 		close(fd);
 	free(path);
 	return r;
+}
+
+/* And what it lies in, as mkdir -p does it; but for its owner only. */
+static int make_directory(const char *directory, struct kev_error *error)
+{
+	char *path = strdup(directory), *at = path;
+	int r = path ? 0 : -ENOMEM;
+
+	if (path)
+		at += strspn(path, "/");
+	for (; !r && (at = strchr(at, '/')); *at++ = '/') {
+		*at = '\0';
+		r = access(path, F_OK) == 0 ? 0 : make_one_directory(path, error);
+	}
+	free(path);
+	return r ? r : make_one_directory(directory, error);
 }
 
 /* SQLite would make it readable for others, too. */

@@ -693,7 +693,12 @@ def test_state(fake, check, scratch):
     (scratch / "new").mkdir()
     check("-", f"state={scratch}/new", kubeconfig=fake.kubeconfig).expect("state", "ok", "may be written")
     assert os.listdir(scratch / "new") == []
-    check("-", f"state={scratch}/no/such", kubeconfig=fake.kubeconfig).failed(9, "state", "no", "mkdir -p")
+    check("-", f"state={scratch}/no/such", kubeconfig=fake.kubeconfig).expect("state", "ok", "can be made")
+    (scratch / "file").write_text("")
+    for path in ("file", "file/in"):
+        check("-", f"state={scratch}/{path}", kubeconfig=fake.kubeconfig).failed(9, "state", f"{scratch}/{path}: Not a directory")
+    check("-", "state=~/no/such", kubeconfig=fake.kubeconfig).failed(9, "state", "~/no/such", "$HOME")
+    check("-", f"state={scratch}/mnt/no/such", kubeconfig=fake.kubeconfig, mountpoint=scratch / "mnt").failed(9, "state", "lies in the mountpoint")
     check("-", f"state={scratch}/mnt/state", kubeconfig=fake.kubeconfig, mountpoint=scratch / "mnt").failed(9, "state", "lies in the mountpoint")
 
 

@@ -222,8 +222,8 @@ def test_refusals(fake, mount, scratch, start_fake):
     refused(["the field selector", "type=Warning"], f"state={state}", "field_selector=type=Warning")
     refused(["the server"], f"state={state}", server=start_fake())
     refused(["-o state is for API servers"], f"state={state}", source="file:/dev/null")
-    refused(["No such file"], f"state={scratch}/no/such")
-    for inside in ("", "/", "/state"):
+    refused(["~/state", "$HOME"], "state=~/state")
+    for inside in ("", "/", "/state", "/no/such"):
         (scratch / "mountpoint").mkdir(exist_ok=True)
         refused(["lies in the mountpoint"], f"state={scratch}/mountpoint{inside}", directory=scratch / "mountpoint")
     (scratch / "file").write_text("x")

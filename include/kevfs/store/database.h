@@ -31,8 +31,8 @@ struct kev_database_kind {
 };
 
 /**
- * Open NAME in a directory. Both are made where they are missing (not what the directory lies in), so that
- * only their owner may read them. Others may read along, but only one process at a time opens it like this.
+ * Open NAME in a directory. Both are made where they are missing, and what the directory lies in, so that only
+ * their owner may read them. Others may read along, but only one process at a time opens it like this.
  * @param patience_ms  how long to wait for another process that is about to end
  * @return 0 and a new database, or an error
  */

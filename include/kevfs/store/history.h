@@ -35,8 +35,8 @@ struct kev_history_view {
 };
 
 /**
- * Open the history in a directory; where there is none, a new one is made (also the directory, but not what
- * it lies in). It is readable by its owner only.
+ * Open the history in a directory; where there is none, a new one is made (also the directory, and what it
+ * lies in). It is readable by its owner only.
  * @param patience_ms  how long to wait for another process that is about to end
  * @return 0 and a new history, or an error
  */

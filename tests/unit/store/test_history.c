@@ -534,11 +534,15 @@ static void test_refusals_of_the_directory(void **state)
 	struct disk *disk = *state;
 	char *mine = disk->directory;
 
-	disk->directory = strdup(in(mine, "no/such"));
-	refused(disk, &view, -ENOENT, "No such file");
-	free(disk->directory);
 	disk->directory = strdup(in(mine, "events.db"));
 	refused(disk, &view, -ENOTDIR, "ot a directory");
+	free(disk->directory);
+	disk->directory = strdup(in(mine, "events.db/no/such"));
+	refused(disk, &view, -ENOTDIR, "ot a directory");
+	free(disk->directory);
+	assert_int_equal(symlink("/nowhere", in(mine, "link")), 0);
+	disk->directory = strdup(in(mine, "link/such"));
+	refused(disk, &view, -ENOENT, "No such file");
 	free(disk->directory);
 	disk->directory = strdup(in(mine, "new"));
 	kev_history_close(disk->history);
@@ -550,6 +554,39 @@ static void test_refusals_of_the_directory(void **state)
 	assert_int_equal(unlink(in(disk->directory, "events.db")), 0);
 	assert_int_equal(symlink("/nowhere", in(disk->directory, "events.db")), 0);
 	refused(disk, &view, -ELOOP, "events.db");
+	free(disk->directory);
+	disk->directory = mine;
+	reopen(disk);
+}
+
+static unsigned mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	return st.st_mode & 07777;
+}
+
+/* As mkdir -p does it, whatever the umask; and what is there already stays as it is. */
+static void test_directories_above_are_made(void **state)
+{
+	struct disk *disk = *state;
+	char *mine = disk->directory;
+	mode_t mask = umask(0);
+
+	kev_history_close(disk->history);
+	disk->history = NULL;
+	assert_int_equal(mkdir(in(mine, "there"), 0755), 0);
+	disk->directory = strdup(in(mine, "there/one//two/three/"));
+	reopen(disk);
+	umask(mask);
+	assert_int_equal(mode_of(in(mine, "there")), 0755);
+	assert_int_equal(mode_of(in(mine, "there/one")), 0700);
+	assert_int_equal(mode_of(in(mine, "there/one/two")), 0700);
+	assert_int_equal(mode_of(in(mine, "there/one/two/three")), 0700);
+	kev_history_close(disk->history);
+	disk->history = NULL;
 	free(disk->directory);
 	disk->directory = mine;
 	reopen(disk);
@@ -689,6 +726,7 @@ int main(void)
 		TEST(test_access),
 		TEST(test_refusals),
 		TEST(test_refusals_of_the_directory),
+		TEST(test_directories_above_are_made),
 		TEST(test_truncated_log),
 		TEST(test_damaged_anywhere),
 	};
