@@ -63,6 +63,8 @@ static int read_strings(const struct kev_json *json, const struct kev_fields *fi
 	}
 	kev_fields_append_node(json, fields, strings);
 	known->fields[KEV_PACK_NODE].len = strings->len - start;
+	if (strings->error)
+		return strings->error;
 	/* Only now they do not move any more. */
 	start = 0;
 	for (size_t i = 0; i < KEV_ARRAY_LEN(sources); i++) {
@@ -70,7 +72,7 @@ static int read_strings(const struct kev_json *json, const struct kev_fields *fi
 		start += sources[i].out->len;
 	}
 	known->fields[KEV_PACK_NODE].data = strings->data + start;
-	return strings->error;
+	return 0;
 }
 
 static bool latest_managed_time(const struct kev_json *json, uint32_t managed_fields, int64_t *out)
