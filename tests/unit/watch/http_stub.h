@@ -18,6 +18,7 @@
  */
 struct kev_http_transfer {
 	struct kev_http_transfer *next;
+	unsigned number; /* of all, in the order of their start */
 	char *path, *accept;
 	struct kev_http_request request;
 	int status;
@@ -30,6 +31,7 @@ struct kev_http {
 	const char *cannot_refresh; /* why; NULL: nothing is known */
 	atomic_bool waiting;        /* for a credential */
 	atomic_int runs;
+	unsigned starts;
 	int fail_starts; /* so many more requests cannot be started */
 	int cancelled;
 	uint64_t newest; /* connection, on which the next heads come */
@@ -106,6 +108,7 @@ int kev_http_start(
 		free(transfer);
 		return -ENOMEM;
 	}
+	transfer->number = ++http->starts;
 	transfer->request = *request;
 	transfer->request.path = transfer->request.accept = NULL;
 	while (*at)

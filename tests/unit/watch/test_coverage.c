@@ -252,19 +252,19 @@ static void serve(struct world *world, struct kev_http_transfer *transfer)
  */
 static bool round_trip(struct world *world)
 {
-	struct kev_http_transfer *asked[64];
+	unsigned asked[64];
 	size_t count = 0;
 
 	for (struct kev_http_transfer *t = world->http->first; t; t = t->next) {
 		if (!t->status)
-			asked[count++] = t;
+			asked[count++] = t->number;
 		assert_true(count < KEV_ARRAY_LEN(asked));
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct kev_http_transfer *t = world->http->first;
 
-		/* One that was cancelled meanwhile is no more. */
-		while (t && t != asked[i])
+		/* One that was cancelled meanwhile is no more; another may stand in its place by now. */
+		while (t && t->number != asked[i])
 			t = t->next;
 		if (t)
 			serve(world, t);
