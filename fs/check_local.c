@@ -188,6 +188,7 @@ static void check_allow_other(struct kev_check *check)
 /* What is looked at by a thread that may hang in it: either may be on a server that is gone. */
 struct place {
 	const struct kev_options *options; /* never freed before the end */
+	const char *server;                /* nor this; NULL: not known */
 	char *path;                        /* absolute */
 	char *state;
 	struct kev_error why; /* what is wrong */
@@ -297,6 +298,24 @@ static int look_at_directory(struct place *place, char *path)
 	return r;
 }
 
+/* Would the mount take what is there? */
+static int look_at_history(struct place *place)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf namespaces;
+	struct kev_history_view view = {
+		.server = place->server, .field_selector = place->options->field_selector};
+	int r;
+
+	kev_buf_init(&namespaces, SIZE_MAX);
+	r = kev_resolve_namespaces(place->options, &namespaces);
+	view.namespaces = namespaces.data;
+	if (!r)
+		r = kev_archive_look(place->state, &view, &place->why);
+	if (r == -EBUSY)
+		place->next = "unmount that one first, or name another directory";
+	return r;
+}
+
 static int look_at_state(void *context)
 {
 	struct place *place = context;
@@ -308,7 +327,7 @@ static int look_at_state(void *context)
 	copy = strdup(place->state);
 	r = copy ? look_at_directory(place, copy) : -ENOMEM;
 	free(copy);
-	return r;
+	return r || place->missing || !place->server ? r : look_at_history(place);
 }
 
 static void report_state(struct kev_check *check, const struct place *place, int r)
@@ -339,6 +358,7 @@ static void check_state(struct kev_check *check, const char *mountpoint)
 	place = calloc(1, sizeof(*place));
 	if (place) {
 		place->options = check->options;
+		place->server = check->cluster ? check->cluster->server : NULL;
 		place->path = mountpoint ? strdup(mountpoint) : NULL;
 	}
 	r = place ? kev_check_bounded(check, KEV_CHECK_STEP, look_at_state, place) : -ENOMEM;

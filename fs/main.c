@@ -181,28 +181,6 @@ static int create_replay(struct app *app, struct kev_error *error)
 	return kev_replay_create(&config, &app->replay, error);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* In an order of their own: in which they were given does not matter. @return 0 or -ENOMEM */
-static int join_namespaces(const struct kev_options *options, struct kev_buf *out)
-{
-	size_t count = options->namespace_count;
-	const char **sorted = calloc(count + 1, sizeof(const char *));
-
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		sorted[i] = options->namespaces[i];
-	qsort(sorted, count, sizeof(const char *), by_name);
-	for (size_t i = 0; i < count; i++)
-		kev_buf_printf(out, "%s%s", i ? "," : "", sorted[i]);
-	free(sorted);
-	return kev_buf_cstr(out) && !out->error ? 0 : -ENOMEM;
-}
-
 /* What the history is of: only what comes from the same place may be in it. */
 static int open_archive(struct app *app, struct kev_error *error)
 {
@@ -215,7 +193,7 @@ static int open_archive(struct app *app, struct kev_error *error)
 	int r;
 
 	kev_buf_init(&namespaces, SIZE_MAX);
-	r = join_namespaces(&app->options, &namespaces);
+	r = kev_resolve_namespaces(&app->options, &namespaces);
 	config.view.namespaces = namespaces.data;
 	if (!r)
 		r = kev_archive_open(&config, &app->archive, error);

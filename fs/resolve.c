@@ -123,6 +123,27 @@ int kev_resolve_state(
 	return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int kev_resolve_namespaces(const struct kev_options *options, struct kev_buf *out)
+{
+	size_t count = options->namespace_count;
+	const char **sorted = calloc(count + 1, sizeof(const char *));
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = options->namespaces[i];
+	qsort(sorted, count, sizeof(const char *), by_name);
+	for (size_t i = 0; i < count; i++)
+		kev_buf_printf(out, "%s%s", i ? "," : "", sorted[i]);
+	free(sorted);
+	return kev_buf_cstr(out) && !out->error ? 0 : -ENOMEM;
+}
+
 /* Under mount(8) there is no PATH. */
 static const char *plugin_path(const struct kev_options *options)
 {

@@ -1,6 +1,7 @@
 #ifndef KEVFS_RESOLVE_H
 #define KEVFS_RESOLVE_H
 
+#include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/base/error.h"
 #include "kevfs/base/helper.h"
@@ -26,6 +27,13 @@ int kev_resolve_source(const struct kev_options *options, struct kev_cluster_con
  */
 int kev_resolve_state(const struct kev_options *options, const char *mountpoint, char **out,
 	struct kev_error *error) KEV_MUST_USE;
+
+/**
+ * The namespaces that are shown, as the history in -o state knows them: with commas between them, in an order
+ * of their own.
+ * @return 0 or -ENOMEM
+ */
+int kev_resolve_namespaces(const struct kev_options *options, struct kev_buf *out) KEV_MUST_USE;
 
 /**
  * Start the process that runs the source's exec plugin, and that unmounts. While there is no other thread.

@@ -94,6 +94,11 @@ int kev_archive_open(
 	return 0;
 }
 
+int kev_archive_look(const char *directory, const struct kev_history_view *view, struct kev_error *error)
+{
+	return kev_history_look(directory, view, error);
+}
+
 bool kev_archive_complete(const struct kev_archive *archive)
 {
 	return archive->complete;

@@ -313,11 +313,11 @@ static int make_file(const char *path, struct kev_error *error)
 	return 0;
 }
 
-/* The file is foreign: nothing in it may do more than hold rows. */
-static int connect_to(struct kev_database *database, struct kev_error *error)
+/* The file is foreign: nothing in it may do more than hold rows. @param name  its path, or a URI of it */
+static int connect_to(struct kev_database *database, const char *name, int flags, struct kev_error *error)
 {
-	int code = sqlite3_open_v2(database->path, &database->db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
+	int code = sqlite3_open_v2(
+		name, &database->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 
 	if (code != SQLITE_OK)
 		return fail(database, code, error);
@@ -366,7 +366,7 @@ static int check_schema(
 	int r = kev_statement_create(
 		database, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", &statement, error);
 
-	while (!r && (r = kev_statement_step(statement, error)) == 1) {
+	while (statement && !r && (r = kev_statement_step(statement, error)) == 1) {
 		ours = ours && is_ours(kind, kev_statement_str(statement, 0));
 		count++;
 		r = 0;
@@ -396,8 +396,9 @@ static int check_kind(struct kev_database *database, const struct kev_database_k
 	return check_schema(database, kind, error);
 }
 
-static int open_schema(
-	struct kev_database *database, const struct kev_database_kind *kind, struct kev_error *error)
+/* @param empty  set to whether there is nothing in it yet; untouched on error */
+static int read_schema(struct kev_database *database, const struct kev_database_kind *kind, bool *empty,
+	struct kev_error *error)
 {
 	int64_t id = 0, version = 0, objects = 0;
 	int r = kev_database_query(database, "PRAGMA application_id", &id, error);
@@ -409,9 +410,17 @@ static int open_schema(
 	if (r)
 		return r;
 	/* Nothing at all: new, or broken off while it was made. */
-	if (id == 0 && version == 0 && objects == 0)
-		return make_schema(database, kind, error);
-	return check_kind(database, kind, id, version, error);
+	*empty = id == 0 && version == 0 && objects == 0;
+	return *empty ? 0 : check_kind(database, kind, id, version, error);
+}
+
+static int open_schema(
+	struct kev_database *database, const struct kev_database_kind *kind, struct kev_error *error)
+{
+	bool empty = false;
+	int r = read_schema(database, kind, &empty, error);
+
+	return r || !empty ? r : make_schema(database, kind, error);
 }
 
 /*
@@ -439,25 +448,139 @@ static int open_all(struct kev_database *database, const char *directory,
 	if (!r)
 		r = make_file(database->path, error);
 	if (!r)
-		r = connect_to(database, error);
+		r = connect_to(database, database->path, SQLITE_OPEN_READWRITE, error);
 	if (!r)
 		r = open_schema(database, kind, error);
 	return r ? r : set_journal(database, error);
 }
 
+/* Not open yet. @return new, or NULL */
+static struct kev_database *create(const char *directory, const char *name)
+{
+	struct kev_database *database = calloc(1, sizeof(*database));
+
+	if (!database)
+		return NULL;
+	database->lock = -1;
+	if (asprintf(&database->path, "%s/%s", directory, name) >= 0)
+		return database;
+	free(database);
+	return NULL;
+}
+
+/* ---- looking ---- */
+
+/* A lock that is shared among those who look. */
+static int share_directory(struct kev_database *database, const char *directory, struct kev_error *error)
+{
+	char *path = NULL;
+	int r = 0;
+
+	if (asprintf(&path, "%s/lock", directory) < 0)
+		return -ENOMEM;
+	database->lock = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (database->lock < 0 && errno != ENOENT)
+		r = fail_system(path, error);
+	free(path);
+	if (r || database->lock < 0 || flock(database->lock, LOCK_SH | LOCK_NB) == 0)
+		return r;
+	kev_error_set(error, "%s: another kevfs uses it", directory);
+	return -EBUSY;
+}
+
+/* Has a process that was killed left a log? Without it the file need not be whole, and to read it is to
+ * write.
+ */
+static bool has_log(const struct kev_database *database)
+{
+	char *path = NULL;
+	struct stat st;
+	bool has = true;
+
+	if (asprintf(&path, "%s-wal", database->path) < 0)
+		return has;
+	has = stat(path, &st) == 0 && st.st_size > 0;
+	free(path);
+	return has;
+}
+
+/* Nobody writes it meanwhile, so SQLite needs none of its own files beside it. */
+static int look_into(struct kev_database *database, struct kev_error *error)
+{
+	static const char head[] = "file://", tail[] = "?immutable=1";
+	char *uri = malloc(sizeof(head) + 3 * strlen(database->path) + sizeof(tail)), *at;
+	int r;
+
+	if (!uri)
+		return -ENOMEM;
+	at = stpcpy(uri, head);
+	for (const char *c = database->path; *c; c++) {
+		if (strchr("%?#", *c))
+			at += sprintf(at, "%%%02X", (unsigned)(unsigned char)*c);
+		else
+			*at++ = *c;
+	}
+	memcpy(at, tail, sizeof(tail));
+	r = connect_to(database, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);
+	free(uri);
+	return r;
+}
+
+/* @return 1: it is there; 0: it is not; or an error */
+static int find_file(const struct kev_database *database, struct kev_error *error)
+{
+	int fd = open(database->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_system(database->path, error);
+	close(fd);
+	return 1;
+}
+
+/* @param found  set to whether there is something to read; untouched on error */
+static int look_at_all(struct kev_database *database, const char *directory,
+	const struct kev_database_kind *kind, bool *found, struct kev_error *error)
+{
+	bool empty = true;
+	int r = share_directory(database, directory, error);
+
+	if (!r)
+		r = find_file(database, error);
+	if (r < 0)
+		return r;
+	*found = r == 1 && !has_log(database);
+	if (!*found)
+		return 0;
+	r = look_into(database, error);
+	if (!r)
+		r = read_schema(database, kind, &empty, error);
+	if (!r)
+		*found = !empty;
+	return r;
+}
+
+int kev_database_look(const char *directory, const char *name, const struct kev_database_kind *kind,
+	struct kev_database **out, struct kev_error *error)
+{
+	struct kev_database *database = create(directory, name);
+	bool found = false;
+	int r = database ? look_at_all(database, directory, kind, &found, error) : -ENOMEM;
+
+	if (!r)
+		*out = found ? database : NULL;
+	if (r || !found)
+		kev_database_close(database);
+	return r;
+}
+
 int kev_database_open(const char *directory, const char *name, const struct kev_database_kind *kind,
 	int patience_ms, struct kev_database **out, struct kev_error *error)
 {
-	struct kev_database *database = calloc(1, sizeof(*database));
+	struct kev_database *database = create(directory, name);
 	int r;
 
 	if (!database)
 		return -ENOMEM;
-	database->lock = -1;
-	if (asprintf(&database->path, "%s/%s", directory, name) < 0) {
-		free(database);
-		return -ENOMEM;
-	}
 	r = open_all(database, directory, kind, patience_ms, error);
 	if (r) {
 		kev_database_close(database);

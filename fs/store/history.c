@@ -12,6 +12,8 @@
 #define APPLICATION_ID 0x6b657666
 #define SCHEMA_VERSION 1
 
+#define FILE_NAME "events.db"
+
 /* What a view is named by is as long as a command line at most. */
 #define META_MAX (1U << 20)
 
@@ -104,28 +106,67 @@ static int set_meta(
 	return finish(history, SET_META, error);
 }
 
-/* One of the things that make the view: noted in a new history, compared in one that is there. */
-static int check_view(struct kev_history *history, bool made, const char *key, const char *ours,
-	const char *what, struct kev_error *error)
+/* One of the things that make the view. */
+struct aspect {
+	const char *key, *value; /* value: borrowed; NULL counts as "" */
+	const char *what, *none; /* how a value is told of, and how that there is none */
+};
+
+static void append_aspect(struct kev_buf *out, const struct aspect *aspect, struct kev_str value)
+{
+	if (value.len || !aspect->none)
+		kev_buf_printf(out, "%s \"%.*s\"", aspect->what, (int)value.len, value.len ? value.data : "");
+	else
+		kev_buf_append_c(out, aspect->none);
+}
+
+static void tell_other_view(struct kev_history *history, const struct aspect *aspect, struct kev_str theirs,
+	struct kev_str ours, struct kev_error *error)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf text;
+
+	kev_buf_init(&text, META_MAX);
+	append_aspect(&text, aspect, theirs);
+	kev_buf_append_c(&text, ", and this mount is of ");
+	append_aspect(&text, aspect, ours);
+	kev_error_set(error, "%s is of %.*s: each needs a directory of its own",
+		kev_database_path(history->database), (int)text.len, text.len ? text.data : "");
+}
+
+/* Noted in a new history, compared in one that is there. */
+static int check_aspect(
+	struct kev_history *history, bool made, const struct aspect *aspect, struct kev_error *error)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf theirs;
-	struct kev_str value = kev_str_c(ours);
+	struct kev_str value = kev_str_c(aspect->value);
 	int r;
 
 	kev_buf_init(&theirs, META_MAX);
 	if (!made)
-		return set_meta(history, key, value, error);
-	r = get_meta(history, key, &theirs, error);
+		return set_meta(history, aspect->key, value, error);
+	r = get_meta(history, aspect->key, &theirs, error);
 	if (r || kev_str_eq(kev_buf_str(&theirs), value))
 		return r;
-	kev_error_set(error,
-		"%s is of %s \"%.*s\", and this mount is of \"%s\": each needs a directory of its own",
-		kev_database_path(history->database), what, (int)theirs.len, theirs.data ? theirs.data : "",
-		ours ? ours : "");
+	tell_other_view(history, aspect, kev_buf_str(&theirs), value, error);
 	return -EINVAL;
 }
 
-static int check_views(
+static int check_aspects(
+	struct kev_history *history, bool made, const struct kev_history_view *view, struct kev_error *error)
+{
+	const struct aspect aspects[] = {
+		{"server", view->server, "the server", NULL},
+		{"namespaces", view->namespaces, "the namespaces", "all namespaces"},
+		{"field_selector", view->field_selector, "the field selector", "no field selector"},
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(aspects) && !r; i++)
+		r = check_aspect(history, made, &aspects[i], error);
+	return r;
+}
+
+static int check_view(
 	struct kev_history *history, const struct kev_history_view *view, struct kev_error *error)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf value;
@@ -139,12 +180,7 @@ static int check_views(
 	made = value.len > 0;
 	r = made ? 0 : kev_history_begin(history, error);
 	if (!r)
-		r = check_view(history, made, "server", view->server, "the server", error);
-	if (!r)
-		r = check_view(history, made, "namespaces", view->namespaces, "the namespaces", error);
-	if (!r)
-		r = check_view(
-			history, made, "field_selector", view->field_selector, "the field selector", error);
+		r = check_aspects(history, made, view, error);
 	if (!r && !made)
 		r = set_meta(history, "made", KEV_STR(KEVFS_VERSION), error);
 	if (!r && !made)
@@ -170,17 +206,18 @@ static int count_past(struct kev_history *history, struct kev_history_counts *ou
 	return r;
 }
 
+static const struct kev_database_kind file_kind = {
+	APPLICATION_ID, SCHEMA_VERSION, schema, KEV_ARRAY_LEN(schema)};
+
 static int open_all(struct kev_history *history, const char *directory, const struct kev_history_view *view,
 	int patience_ms, struct kev_error *error)
 {
-	static const struct kev_database_kind kind = {
-		APPLICATION_ID, SCHEMA_VERSION, schema, KEV_ARRAY_LEN(schema)};
-	int r = kev_database_open(directory, "events.db", &kind, patience_ms, &history->database, error);
+	int r = kev_database_open(directory, FILE_NAME, &file_kind, patience_ms, &history->database, error);
 
 	if (!r)
 		r = prepare(history, error);
 	if (!r)
-		r = check_views(history, view, error);
+		r = check_view(history, view, error);
 	if (!r)
 		r = count_past(history, &history->counts, error);
 	history->committed = history->counts;
@@ -203,6 +240,34 @@ int kev_history_open(const char *directory, const struct kev_history_view *view,
 	}
 	*out = history;
 	return 0;
+}
+
+static int look_at_view(
+	struct kev_history *history, const struct kev_history_view *view, struct kev_error *error)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf made;
+	int r = kev_statement_create(
+		history->database, statements[GET_META], &history->statements[GET_META], error);
+
+	kev_buf_init(&made, META_MAX);
+	if (!r)
+		r = get_meta(history, "made", &made, error);
+	return r || !made.len ? r : check_aspects(history, true, view, error);
+}
+
+int kev_history_look(const char *directory, const struct kev_history_view *view, struct kev_error *error)
+{
+	struct kev_history *history = calloc(1, sizeof(*history));
+	int r;
+
+	if (!history)
+		return -ENOMEM;
+	kev_buf_init(&history->text, KEV_EVENT_SIZE_MAX);
+	r = kev_database_look(directory, FILE_NAME, &file_kind, &history->database, error);
+	if (!r && history->database)
+		r = look_at_view(history, view, error);
+	kev_history_close(history);
+	return r;
 }
 
 void kev_history_close(struct kev_history *history)

@@ -8,13 +8,24 @@ bool kev_archive_is_there(void)
 	return false;
 }
 
+static int refuse(struct kev_error *error)
+{
+	kev_error_set(
+		error, "this kevfs was built without SQLite (meson's option state), and so without state=");
+	return -ENOTSUP;
+}
+
 int kev_archive_open(
 	const struct kev_archive_config *config, struct kev_archive **out, struct kev_error *error)
 {
 	(void)config, (void)out;
-	kev_error_set(
-		error, "this kevfs was built without SQLite (meson's option state), and so without state=");
-	return -ENOTSUP;
+	return refuse(error);
+}
+
+int kev_archive_look(const char *directory, const struct kev_history_view *view, struct kev_error *error)
+{
+	(void)directory, (void)view;
+	return refuse(error);
 }
 
 /* There is no archive that these could be called with. */

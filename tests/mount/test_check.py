@@ -702,6 +702,19 @@ def test_state(fake, check, scratch):
     check("-", f"state={scratch}/mnt/state", kubeconfig=fake.kubeconfig, mountpoint=scratch / "mnt").failed(9, "state", "lies in the mountpoint")
 
 
+def test_state_that_the_mount_refuses(fake, check, mount, scratch):
+    """It is said here, in the same words."""
+    state = scratch / "state"
+    m = mount(fake, f"state={state}", "namespace=default")
+    check("-", f"state={state}", "namespace=default", kubeconfig=fake.kubeconfig).failed(9, "state", "another kevfs uses it", "unmount")
+    m.close()
+    before = sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in state.iterdir())
+    check("-", f"state={state}", "namespace=default", kubeconfig=fake.kubeconfig).expect("state", "ok", "may be written")
+    check("-", f"state={state}", kubeconfig=fake.kubeconfig).failed(9, "state", 'is of the namespaces "default", and this mount is of all namespaces')
+    check("-", f"state={state}", "namespace=default", "field_selector=type=Warning", kubeconfig=fake.kubeconfig).failed(9, "state", "is of no field selector")
+    assert sorted((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in state.iterdir()) == before
+
+
 @pytest.mark.needs_root
 def test_ordinary_user(fake, check, session, scratch):
     kubeconfig = scratch / "config"

@@ -36,6 +36,10 @@ bool kev_archive_is_there(void);
 int kev_archive_open(const struct kev_archive_config *config, struct kev_archive **out,
 	struct kev_error *error) KEV_MUST_USE;
 
+/** Would kev_archive_open() do? Nothing is written. @return -ENOTSUP, or as kev_history_look() */
+int kev_archive_look(
+	const char *directory, const struct kev_history_view *view, struct kev_error *error) KEV_MUST_USE;
+
 /** Had everything been there when it was written? Then it can be shown before the server was asked. */
 bool kev_archive_complete(const struct kev_archive *archive);
 

@@ -31,14 +31,24 @@ struct kev_database_kind {
 };
 
 /**
- * Open NAME in a directory. Both are made where they are missing, and what the directory lies in, so that only
- * their owner may read them. Others may read along, but only one process at a time opens it like this.
+ * Open NAME in a directory. Both are made where they are missing, and what the directory lies in, so that
+ * only their owner may read them. Others may read along, but only one process at a time opens it like this.
  * @param patience_ms  how long to wait for another process that is about to end
  * @return 0 and a new database, or an error
  */
 int kev_database_open(const char *directory, const char *name, const struct kev_database_kind *kind,
 	int patience_ms, struct kev_database **out, struct kev_error *error) KEV_MUST_USE;
 void kev_database_close(struct kev_database *database);
+
+/**
+ * Open what kev_database_open() would, for reading, while no other process has it open, and without writing
+ * anything.
+ * @param out  a new database, or NULL where there is none yet, or none that can be read without writing;
+ * untouched on error
+ * @return 0 or the error of kev_database_open()
+ */
+int kev_database_look(const char *directory, const char *name, const struct kev_database_kind *kind,
+	struct kev_database **out, struct kev_error *error) KEV_MUST_USE;
 
 /** For messages; borrowed. */
 const char *kev_database_path(const struct kev_database *database);

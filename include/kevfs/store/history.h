@@ -43,6 +43,14 @@ struct kev_history_view {
 int kev_history_open(const char *directory, const struct kev_history_view *view, int patience_ms,
 	struct kev_history **out, struct kev_error *error) KEV_MUST_USE;
 
+/**
+ * Would kev_history_open() do? Nothing is written, or made. What can only be known by writing is not: where a
+ * process was killed, the file may be whole only with what it left behind.
+ * @return 0, also where there is no history yet, or the error of kev_history_open()
+ */
+int kev_history_look(
+	const char *directory, const struct kev_history_view *view, struct kev_error *error) KEV_MUST_USE;
+
 /** What was not committed is lost. */
 void kev_history_close(struct kev_history *history);
 

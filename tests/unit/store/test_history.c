@@ -447,12 +447,22 @@ static void test_kinds_and_completeness(void **state)
 }
 
 /* What is wrong, when it is opened. */
-static void refused(struct disk *disk, const struct kev_history_view *of, int want, const char *words)
+static void refused_to_open(struct disk *disk, const struct kev_history_view *of, int want, const char *words)
 {
 	struct kev_history *untouched = (struct kev_history *)disk, *out = untouched;
 
 	assert_int_equal(kev_history_open(disk->directory, of, 0, &out, &disk->error), want);
 	assert_ptr_equal(out, untouched);
+	if (!strstr(disk->error.text, words))
+		fail_msg("\"%s\" is not in \"%s\"", words, disk->error.text);
+}
+
+/* Who only looks is told the same. */
+static void refused(struct disk *disk, const struct kev_history_view *of, int want, const char *words)
+{
+	refused_to_open(disk, of, want, words);
+	disk->error.text[0] = '\0';
+	assert_int_equal(kev_history_look(disk->directory, of, &disk->error), want);
 	if (!strstr(disk->error.text, words))
 		fail_msg("\"%s\" is not in \"%s\"", words, disk->error.text);
 }
@@ -496,7 +506,8 @@ static void test_refusals(void **state)
 	kev_history_close(disk->history);
 	disk->history = NULL;
 	refused(disk, &server, -EINVAL, "https://a:6443");
-	refused(disk, &namespaces, -EINVAL, "the namespaces \"\"");
+	refused(disk, &namespaces, -EINVAL,
+		"is of all namespaces, and this mount is of the namespaces \"a,b\": each needs");
 	refused(disk, &selector, -EINVAL, "the field selector");
 	bytes = read_all(path, &len);
 	/* The header's user_version, and application_id. */
@@ -542,7 +553,7 @@ static void test_refusals_of_the_directory(void **state)
 	free(disk->directory);
 	assert_int_equal(symlink("/nowhere", in(mine, "link")), 0);
 	disk->directory = strdup(in(mine, "link/such"));
-	refused(disk, &view, -ENOENT, "No such file");
+	refused_to_open(disk, &view, -ENOENT, "No such file");
 	free(disk->directory);
 	disk->directory = strdup(in(mine, "new"));
 	kev_history_close(disk->history);
@@ -556,6 +567,32 @@ static void test_refusals_of_the_directory(void **state)
 	refused(disk, &view, -ELOOP, "events.db");
 	free(disk->directory);
 	disk->directory = mine;
+	reopen(disk);
+}
+
+/* Nothing is made or written, whatever is there. */
+static void test_look(void **state)
+{
+	struct disk *disk = *state;
+	char *odd = strdup(in(disk->directory, "o%41?d#"));
+	const struct kev_history_view other = {"https://b:6443", "", ""};
+
+	assert_int_equal(kev_history_look(odd, &view, &disk->error), 0);
+	assert_int_equal(access(odd, F_OK), -1);
+	assert_int_equal(mkdir(odd, 0700), 0);
+	assert_int_equal(kev_history_look(odd, &view, &disk->error), 0);
+	assert_int_equal(rmdir(odd), 0);
+	kev_history_close(disk->history);
+	assert_int_equal(kev_history_open(odd, &view, 0, &disk->history, &disk->error), 0);
+	kev_history_close(disk->history);
+	disk->history = NULL;
+	assert_int_equal(kev_history_look(odd, &view, &disk->error), 0);
+	assert_int_equal(kev_history_look(odd, &other, &disk->error), -EINVAL);
+	assert_int_equal(unlink(in(odd, "lock")), 0);
+	assert_int_equal(unlink(in(odd, "events.db")), 0);
+	/* Then there is nothing else. */
+	assert_int_equal(rmdir(odd), 0);
+	free(odd);
 	reopen(disk);
 }
 
@@ -727,6 +764,7 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_refusals_of_the_directory),
 		TEST(test_directories_above_are_made),
+		TEST(test_look),
 		TEST(test_truncated_log),
 		TEST(test_damaged_anywhere),
 	};

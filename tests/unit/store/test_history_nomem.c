@@ -309,6 +309,25 @@ static void test_read(void **state)
 	end_work(&work);
 }
 
+static int look_action(void *context)
+{
+	return kev_history_look(context, &view, NULL);
+}
+
+static void test_look(void **state)
+{
+	struct kev_history *history = NULL;
+	struct work work;
+
+	(void)state;
+	make_work(&work);
+	assert_int_equal(kev_history_open(work.directory, &view, 0, &history, NULL), 0);
+	kev_history_close(history);
+	assert_true(nomem_fail_some(look_action, work.directory) > 20);
+	remove_tree(work.directory);
+	end_work(&work);
+}
+
 /* The store that could not be loaded is given up with the archive; another try has it all. */
 static int load_action(void *context)
 {
@@ -359,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_compare),
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_look),
 		cmocka_unit_test(test_load),
 	};
 	sqlite3_mem_methods ours;
