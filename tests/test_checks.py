@@ -312,6 +312,23 @@ def test_examples_list_what_is_behind_a_link():
     assert [path for path in listed if re.search(r"/(events|by-[a-z]+)$", path)] == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "man").iterdir()), ids=lambda page: page.name)
+def test_man_pages_break_no_word(page):
+    """What is broken at the end of a line, such as an option, cannot be searched for."""
+    said = subprocess.run(["man", "-l", page], env={**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=30).stdout
+    assert len(said) > 1000
+    source = page.read_text().replace("\\-", "-")
+    broken = re.findall(r"(\S*\w[\u2010-])\n +(\w+)", said)
+    assert [a + b for a, b in broken if (a + b).replace("\u2010", "-").strip("(") not in source] == []
+
+
+def test_man_pages_are_installed_and_named():
+    pages = sorted(page.name for page in (ROOT / "man").iterdir())
+    assert sorted(re.findall(r"'man/([^']+)'", (ROOT / "meson.build").read_text())) == pages
+    main = (ROOT / "man/kevfs.8").read_text().replace("\\-", "-")
+    assert all(f".BR {page[:-2]} (8)" in main for page in pages if page != "kevfs.8")
+
+
 def test_recording_names_nobody():
     """The recording holds real components' events only, and no address or host of where it was made."""
     text = (ROOT / "scripts/cluster.watch").read_text()
