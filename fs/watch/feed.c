@@ -177,7 +177,8 @@ static void time_out(struct kev_feed *feed)
 		why = kev_kind_watch_why(feed->kinds);
 	feed->failure = -ETIMEDOUT;
 	if (why->text[0])
-		kev_error_set(&feed->why, "%s; no progress for %d s (sync_timeout)", why->text,
+		/* Mostly it says already for how long. */
+		kev_error_set(&feed->why, "%s; so the first sync is given up (sync_timeout=%d)", why->text,
 			feed->config.sync_timeout);
 	else
 		kev_error_set(&feed->why, "%s: no answer for %d s (sync_timeout)",

@@ -17,14 +17,17 @@ void kev_watcher_explain_garbage(struct kev_watcher *w)
 static void explain_denial(struct kev_watcher *w, struct kev_str message)
 {
 	static const char infix[] = " is forbidden: ";
+	/* Else what follows, that it may be in some of them, reads as if it failed. */
+	bool whole = w->config.kind == KEV_SCOPE_EVENTS && !w->config.namespace_;
 	const char *at = message.data ? memmem(message.data, message.len, infix, sizeof(infix) - 1) : NULL;
 
 	if (at) {
 		message.len -= (size_t)(at - message.data) + sizeof(infix) - 1;
 		message.data = at + sizeof(infix) - 1;
 	}
-	kev_error_set(&w->why, "%s may not be %s: %.*s", kev_watcher_label(w),
-		w->watching ? "watched" : "listed", (int)message.len, message.data ? message.data : "");
+	kev_error_set(&w->why, "%s may not be %s%s: %.*s", kev_watcher_label(w),
+		w->watching ? "watched" : "listed", whole ? " in all namespaces at once" : "",
+		(int)message.len, message.data ? message.data : "");
 }
 
 void kev_watcher_explain_refusal(struct kev_watcher *w, struct kev_str message)

@@ -89,7 +89,7 @@ def test_some_namespaces(world, mount):
     assert sorted(r["namespace"] for r in world.watching()) == ["a", "b"] and [r["namespace"] for r in world.watching("pods")] == ["a"]
     log = open(m.path("events.log"), encoding="utf-8").read()
     assert "a/" in log and "c/" not in log
-    assert "2 of 7 namespaces may be seen" in m.said()
+    assert "events may not be listed in all namespaces at once: User " in m.said() and "2 of 7 namespaces may be seen" in m.said()
 
 
 def test_walks_say_so_and_go_on(world, mount):
@@ -400,7 +400,7 @@ def test_role_without_watch(world, mount):
     with world.fault("status", verb="watch", resource="events", namespace="c", code=403), world.fault("status", verb="watch", resource="events", namespace="-", code=403):
         m = mount(world)
         assert wait_for(lambda: "c" in os.listdir(m.dir) and is_denied(m, "c"), BELIEVED)
-        assert "events may not be watched: " in m.said() and "events of namespace c may not be watched: " in m.said()
+        assert "events may not be watched in all namespaces at once: " in m.said() and "events of namespace c may not be watched: " in m.said()
         assert wait_for(lambda: not status(m)["stale"])
         known = {w["start"] for w in world.watching()}
         assert len(known) == 6 and events_of(m, "a", "b") == only("a", "b")

@@ -409,7 +409,8 @@ static void test_some_namespaces(void **state)
 	assert_int_equal(events(world), 2);
 	assert_true(seen(world, "a") && seen(world, "b"));
 	assert_false(seen(world, "c") || seen(world, "nobody"));
-	assert_string_equal(world->said, "events may not be listed: no; 2 of 3 namespaces may be seen\n");
+	assert_string_equal(world->said,
+		"events may not be listed in all namespaces at once: no; 2 of 3 namespaces may be seen\n");
 	assert_false(is_stale(world));
 }
 
@@ -424,7 +425,7 @@ static void test_pods_of_some_namespaces(void **state)
 	/* Of what is not seen no pods are needed. */
 	assert_string_equal(watches(world), "namespaces a/events b/events a/pods");
 	assert_string_equal(world->said,
-		"events may not be listed: no; 2 of 3 namespaces may be seen\n"
+		"events may not be listed in all namespaces at once: no; 2 of 3 namespaces may be seen\n"
 		"pods of 1 of 2 namespaces may not be listed; only those that events mention are shown\n");
 }
 
@@ -473,8 +474,9 @@ static void test_nothing_may_be_seen(void **state)
 	struct world *world = *state;
 
 	place(world, "a")->events = place(world, "b")->events = false;
-	check_failure(
-		world, -EACCES, "events may not be listed: no; nor may those of any of the 3 namespaces");
+	check_failure(world, -EACCES,
+		"events may not be listed in all namespaces at once: no; nor may those of any of the 3 "
+		"namespaces");
 }
 
 static void test_nothing_may_be_seen_patient_waits(void **state)
@@ -936,8 +938,8 @@ static void test_cluster_role_without_watch(void **state)
 	/* First the whole is believed, then "c", which it is the same with. */
 	pass(world, 40 * S);
 	assert_string_equal(watches(world), "pods namespaces a/events b/events");
-	assert_non_null(
-		strstr(world->said, "events may not be watched: no; the namespaces are watched one by one"));
+	assert_non_null(strstr(world->said, "events may not be watched in all namespaces at once: no; the "
+					    "namespaces are watched one by one"));
 	assert_true(seen(world, "a") && seen(world, "b"));
 	assert_false(seen(world, "c"));
 	world->said[0] = '\0';

@@ -344,8 +344,8 @@ static void test_sync_forbidden_fails(void **state)
 	start(world);
 	WAIT_UNTIL(atomic_load(&world->synced));
 	assert_int_equal(atomic_load(&world->result), -EACCES);
-	assert_string_equal(world->why.text,
-		"events may not be listed: no; nor may those of namespace ns; -o namespace= names others");
+	assert_string_equal(world->why.text, "events may not be listed in all namespaces at once: no; nor "
+					     "may those of namespace ns; -o namespace= names others");
 }
 
 static void test_sync_forbidden_patient_waits(void **state)
@@ -425,7 +425,7 @@ static void test_sync_times_out_with_the_last_reason(void **state)
 	WAIT_UNTIL(atomic_load(&world->synced));
 	assert_int_equal(atomic_load(&world->result), -ETIMEDOUT);
 	assert_string_equal(world->why.text,
-		"https://server: listing events: 503: no; no progress for 1 s (sync_timeout)");
+		"https://server: listing events: 503: no; so the first sync is given up (sync_timeout=1)");
 }
 
 static void test_destroy_waits_for_nobody(void **state)

@@ -823,7 +823,8 @@ static void test_list_forbidden_is_done_without(void **state)
 	start(world, KEV_SCOPE_EVENTS);
 	answer(world, first_page, 403, forbidden);
 	assert_string_equal(kev_watcher_why(world->watcher)->text,
-		"events may not be listed: User \"x\" cannot list resource \"events\" at the cluster scope");
+		"events may not be listed in all namespaces at once: User \"x\" cannot list resource "
+		"\"events\" at the cluster scope");
 	assert_true(kev_watcher_settled(world->watcher));
 	assert_true(kev_watcher_denied(world->watcher));
 	assert_false(kev_watcher_listed(world->watcher));
@@ -909,7 +910,8 @@ static void test_watch_forbidden_alone(void **state)
 	assert_false(kev_watcher_listed(world->watcher));
 	assert_int_equal(detail(world).phase, KEV_HEALTH_DENIED);
 	assert_string_equal(kev_watcher_why(world->watcher)->text,
-		"events may not be watched: User \"x\" cannot watch resource \"events\"");
+		"events may not be watched in all namespaces at once: "
+		"User \"x\" cannot watch resource \"events\"");
 	wait(world, 60 * S);
 	answer(world, "/api/v1/events?limit=1", 200, page("9", "", ""));
 	answer(world, probe_watch_9, 403, no_watch);
