@@ -496,7 +496,10 @@ static void fail(const struct app *app, int r, const struct kev_error *error)
 {
 	const char *why = error->text[0] ? error->text : strerror(-r);
 
-	kev_log_error("%s", why);
+	if (app->cluster)
+		kev_log_error("%s; more: kevfs check %s (with the same options)", why, app->options.source);
+	else
+		kev_log_error("%s", why);
 	/* To a child systemd does not listen yet. */
 	if (app->options.foreground)
 		kev_systemd_tell(&app->systemd, "STATUS=%s\nERRNO=%d", why, -r);

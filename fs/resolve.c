@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kevfs/cluster/kubeconfig.h"
@@ -57,6 +58,16 @@ static void explain_sudo(const struct kev_options *options, int r, struct kev_er
 			error, "%s (it is root's, with sudo; name yours with -o kubeconfig=PATH)", why.text);
 }
 
+/* The name of a file was taken for that of a context. mount(8) makes a path of it. */
+static void explain_file(const char *source, int r, struct kev_error *error)
+{
+	struct kev_error why = *error;
+	struct stat st;
+
+	if (r == -ENOENT && stat(source, &st) == 0 && S_ISREG(st.st_mode))
+		kev_error_set(error, "%s; if the file of that name is meant: file:%s", why.text, source);
+}
+
 int kev_resolve_source(const struct kev_options *options, struct kev_cluster_config **cluster, char **dump,
 	struct kev_error *error)
 {
@@ -74,6 +85,7 @@ int kev_resolve_source(const struct kev_options *options, struct kev_cluster_con
 	r = kev_kubeconfig_load(
 		&environment, options->kubeconfig, strcmp(source, "-") == 0 ? NULL : source, cluster, error);
 	explain_sudo(options, r, error);
+	explain_file(source, r, error);
 	return r;
 }
 

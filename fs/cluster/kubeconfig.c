@@ -376,7 +376,7 @@ static void append_contexts(const struct sources *sources, struct kev_buf *out)
 	if (more)
 		kev_buf_printf(out, " and %zu more", more);
 	else if (!listed)
-		kev_buf_append_c(out, ", which has none");
+		kev_buf_append_c(out, ", which has no contexts");
 }
 
 static int fail_context(const struct sources *sources, struct kev_str name, struct kev_error *error)

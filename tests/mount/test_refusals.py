@@ -47,6 +47,15 @@ def test_context_that_is_not_there(fake, refused):
     assert "plain" in said or "token" in said  # it names those that there are
 
 
+def test_file_that_is_taken_for_a_context(fake, refused, scratch):
+    """As it is given, and as mount(8) gives it on."""
+    path = scratch / "events.json"
+    path.write_text('{"apiVersion":"v1","kind":"List","items":[]}')
+    one_line(refused(fake, source=str(path)), f"no context \"{path}\"", f"; if the file of that name is meant: file:{path}\n")
+    one_line(refused(source=str(path), environment={"HOME": str(scratch)}), "no kubeconfig", f": file:{path}\n")
+    assert "file:" not in one_line(refused(fake, source=str(scratch)), "no context")
+
+
 def test_no_kubeconfig_at_all(refused, scratch):
     one_line(refused(environment={"HOME": str(scratch)}))
 
@@ -67,7 +76,7 @@ def test_port_that_refuses(fake, refused):
         s.bind(("127.0.0.1", 0))  # nobody listens
         port = s.getsockname()[1]
         for url in (f"https://127.0.0.1:{port}", f"http://127.0.0.1:{port}/prefix"):
-            one_line(refused(source=url), f"127.0.0.1:{port}")
+            one_line(refused(source=url), f"127.0.0.1:{port}", f"; more: kevfs check {url} (with the same options)\n")
     assert time.monotonic() - start < 20
 
 
