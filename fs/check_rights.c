@@ -18,6 +18,9 @@
 /* Streams of an HTTP/2 connection, as API servers allow them. */
 #define STREAMS 100
 
+/* Namespaces that are asked for at once. */
+#define ASKED 8
+
 /* So many namespaces are named. */
 #define NAMES_SHOWN 5
 
@@ -194,9 +197,11 @@ static bool is_plain(const char *name)
 	return *name && *name != '-' && strspn(name, plain) == strlen(name);
 }
 
-/* What whoever runs the cluster has to say, to permit it. Once is enough. @return borrowed; NULL: it was told
+/* What whoever runs the cluster has to say, to permit it. Once is enough.
+ * @param namespace_  where; NULL: everywhere
+ * @return borrowed; NULL: it was told
  */
-static const char *advise_grant(struct kev_check *check, struct kev_buf *out)
+static const char *advise_grant(struct kev_check *check, const char *namespace_, struct kev_buf *out)
 {
 	static const char account[] = "system:serviceaccount:";
 	const char *user = check->user;
@@ -206,9 +211,14 @@ static const char *advise_grant(struct kev_check *check, struct kev_buf *out)
 	check->grant_told = true;
 	if (strcmp(user, KEV_CHECK_ANONYMOUS) == 0)
 		return "name a context that has a credential";
-	kev_buf_append_c(out, "who runs the cluster can permit it: kubectl create clusterrole kevfs "
-			      "--verb=list,watch --resource=events,pods,namespaces && kubectl create "
-			      "clusterrolebinding kevfs --clusterrole=kevfs ");
+	kev_buf_append_c(out, "who runs the cluster can permit it: ");
+	if (namespace_)
+		kev_buf_printf(out, "kubectl create rolebinding kevfs --namespace=%s --clusterrole=view ",
+			is_plain(namespace_) ? namespace_ : "NAMESPACE");
+	else
+		kev_buf_append_c(out, "kubectl create clusterrole kevfs --verb=list,watch "
+				      "--resource=events,pods,namespaces && kubectl create "
+				      "clusterrolebinding kevfs --clusterrole=kevfs ");
 	if (!is_plain(user))
 		kev_buf_append_c(out, "--user=NAME");
 	else if (strncmp(user, account, sizeof(account) - 1) == 0)
@@ -216,6 +226,19 @@ static const char *advise_grant(struct kev_check *check, struct kev_buf *out)
 	else
 		kev_buf_printf(out, "--user=%s", user);
 	return kev_buf_cstr(out);
+}
+
+/* Of events of which none may be seen. @param lacking  in the first of the namespaces */
+static const char *advise_events(struct kev_check *check, const struct found *found,
+	const struct kev_check_right *lacking, struct kev_buf *out)
+{
+	bool more = !found->given && !kev_check_right_is_full(&found->whole[KEV_SCOPE_NAMESPACES]) &&
+		    strcmp(check->user, KEV_CHECK_ANONYMOUS) != 0;
+
+	/* It is not known which ones there are, so only that of the context was tried. */
+	if (more)
+		kev_buf_append_c(out, "if you may see another namespace: -o namespace=NAME; else ");
+	return advise_grant(check, found->given ? lacking->namespace_ : NULL, out);
 }
 
 static const char *lack_of(const struct kev_check_right *right)
@@ -268,14 +291,16 @@ static bool report_some_events(struct kev_check *check, const struct found *foun
 	if (full == 0 && is_broken(lacking))
 		report_broken(check, lacking);
 	else if (full == 0)
-		kev_check_fail(&check->report, KEV_CHECK_PERMISSION, "events", advise_grant(check, &next),
-			"%s, neither in all namespaces nor in %.*s: %s", lack_of(why), (int)names.len,
+		kev_check_fail(&check->report, KEV_CHECK_PERMISSION, "events",
+			advise_events(check, found, lacking, &next), "%s%s %.*s: %s", lack_of(why),
+			found->given ? " in" : ", neither in all namespaces nor in", (int)names.len,
 			names.data, why->why.text);
 	else if (found->given && !lacking)
 		kev_check_ok(&check->report, "events", "may be listed and watched in %.*s", (int)names.len,
 			names.data);
 	else
-		kev_check_warn(&check->report, "events", advise_grant(check, &next),
+		kev_check_warn(&check->report, "events",
+			advise_grant(check, found->given ? lacking->namespace_ : NULL, &next),
 			"may be listed and watched in %zu of %zu namespaces (%.*s): %s", full,
 			found->count + found->beyond, (int)names.len, names.data, why->why.text);
 	return full > 0;
@@ -293,7 +318,7 @@ static void report_optional(struct kev_check *check, const struct kev_check_righ
 	else if (is_broken(right))
 		report_broken(check, right);
 	else
-		kev_check_warn(&check->report, name, advise_grant(check, &next),
+		kev_check_warn(&check->report, name, advise_grant(check, NULL, &next),
 			"%s, so only those that Events mention are shown: %s", lack_of(right),
 			right->why.text);
 }
@@ -302,17 +327,18 @@ static void report_some_pods(struct kev_check *check, const struct found *found)
 {
 	const struct kev_check_right *lacking = find_lacking(found->pods, found->count);
 	size_t full = count_full(found->pods, found->count);
+	const char *where = found->given && lacking ? lacking->namespace_ : NULL;
 	KEV_CLEANUP(buf_fini) struct kev_buf next;
 
 	kev_buf_init(&next, TEXT_MAX);
 	if (!lacking)
 		kev_check_ok(&check->report, "pods", "may be listed and watched there");
 	else if (full == 0)
-		kev_check_warn(&check->report, "pods", advise_grant(check, &next),
+		kev_check_warn(&check->report, "pods", advise_grant(check, where, &next),
 			"%s, so only those that Events mention are shown: %s", lack_of(lacking),
 			lacking->why.text);
 	else
-		kev_check_warn(&check->report, "pods", advise_grant(check, &next),
+		kev_check_warn(&check->report, "pods", advise_grant(check, where, &next),
 			"may be listed and watched in %zu of %zu namespaces, so elsewhere only those that "
 			"Events mention are shown: %s",
 			full, found->count, lacking->why.text);
@@ -341,6 +367,55 @@ static void report_mode(struct kev_check *check, const struct found *found, bool
 	else
 		kev_check_ok(&check->report, "mode",
 			"%s: %zu watches, each on a connection of its own (HTTP/1.1)", mode, watches);
+}
+
+/* ---- namespaces that there are not ---- */
+
+/* @param batch  at most ASKED */
+static void ask_which_exist(struct kev_check *check, char *const *names, size_t batch, bool missing[ASKED])
+{
+	struct kev_check_question questions[ASKED];
+	struct kev_check_answer answers[ASKED];
+	struct kev_buf paths[ASKED];
+
+	for (size_t i = 0; i < batch; i++) {
+		kev_buf_init(&paths[i], TEXT_MAX);
+		kev_buf_append_c(&paths[i], "/api/v1/namespaces/");
+		(void)kev_http_append_query(&paths[i], kev_str_c(names[i]));
+		questions[i] = (struct kev_check_question){.path = kev_buf_cstr(&paths[i]),
+			.accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,"
+				  "application/json",
+			.gzip = true};
+		if (!questions[i].path)
+			questions[i].path = "/api/v1/namespaces";
+	}
+	kev_check_ask(&check->asker, questions, answers, batch);
+	for (size_t i = 0; i < batch; i++) {
+		/* Where it may not be said (403), nothing is known. */
+		missing[i] = !answers[i].error && answers[i].status == 404;
+		kev_check_answer_fini(&answers[i]);
+		kev_buf_fini(&paths[i]);
+	}
+}
+
+/* The events of a namespace that there is not are listed as none, with 200: so a name may be mistyped. */
+static void report_missing(struct kev_check *check, const struct found *found)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf names;
+	bool missing[ASKED];
+
+	kev_buf_init(&names, TEXT_MAX);
+	for (size_t i = 0; i < found->count; i++) {
+		size_t at = i % ASKED, left = found->count - i;
+
+		if (at == 0)
+			ask_which_exist(check, found->names + i, left < ASKED ? left : ASKED, missing);
+		if (missing[at])
+			kev_buf_printf(&names, "%s%s", names.len ? ", nor " : "", found->names[i]);
+	}
+	if (names.len)
+		kev_check_warn(&check->report, "namespaces", "is it spelt right? It is shown as empty",
+			"there is no namespace %.*s", (int)names.len, names.data);
 }
 
 /* ---- all of it ---- */
@@ -377,7 +452,9 @@ static int look_at_namespaces(struct kev_check *check, struct found *found)
 		report_some_pods(check, found);
 	else
 		report_optional(check, &found->whole[KEV_SCOPE_PODS]);
-	if (!found->given)
+	if (found->given)
+		report_missing(check, found);
+	else
 		report_optional(check, &found->whole[KEV_SCOPE_NAMESPACES]);
 	return some;
 }

@@ -599,6 +599,10 @@ def test_events_that_may_not_be_seen(fake, check, scratch):
     with fake.fault("status", verb="list", resource="events", code=403):
         found = check(kubeconfig=kubeconfig)
     found.failed(8, "events", "may not be listed", 'cannot list resource "events"', "kubectl create clusterrolebinding kevfs", "--serviceaccount=default:tester")
+    # Each namespace was tried, so to name one does not help.
+    assert "-o namespace=" not in found.out
+    with fake.fault("status", verb="list", resource="events", code=403), fake.fault("status", resource="namespaces", code=403):
+        check(kubeconfig=kubeconfig).failed(8, "events", "-o namespace=NAME; else who runs the cluster", "clusterrolebinding kevfs")
     with fake.fault("status", verb="watch", resource="events", code=403):
         check(kubeconfig=kubeconfig).failed(8, "events", "may be listed, but not watched", 'cannot watch resource "events"')
 
@@ -620,7 +624,10 @@ def test_events_of_some_namespaces(fake, check):
         assert not any(l.what == "namespaces" for l in found.lines)
         found = check("-", "namespace=shop,namespace=pay", kubeconfig=fake.kubeconfig)
         found.expect("events", "warning", "1 of 2 namespaces")
-        check("-", "namespace=pay", kubeconfig=fake.kubeconfig).failed(8, "events", 'in the namespace "pay"')
+        assert "kubectl create rolebinding kevfs --namespace=pay --clusterrole=view" in found.line("events").text
+        found = check("-", "namespace=pay", kubeconfig=fake.kubeconfig)
+        found.failed(8, "events", "may not be listed in pay: ", 'in the namespace "pay"', "create rolebinding kevfs --namespace=pay ")
+        assert "clusterrolebinding" not in found.out
         # More than would be watched: the mount would fail, too.
         check("-", "max_watches=5", kubeconfig=fake.kubeconfig).failed(8, "mode", "there are 6, and at most 5 are watched", "-o max_watches=")
         check("-", "namespace=shop,namespace=pay,max_watches=1", kubeconfig=fake.kubeconfig).failed(8, "mode", "there are 2", "-o max_watches=")
@@ -628,6 +635,18 @@ def test_events_of_some_namespaces(fake, check):
         with fake.fault("status", resource="namespaces", code=403):
             found = check(kubeconfig=fake.kubeconfig)
             found.expect("events", "warning", "1 of 1 namespaces", "default")
+
+
+def test_namespaces_that_there_are_not(fake, check):
+    """Their events are listed as none, as if all were well."""
+    names = [f"n{i}" for i in range(12)]
+    for name in names[1:]:
+        fake.namespace(name)
+    found = check("-", *(f"namespace={name}" for name in [*names, "nono"]), kubeconfig=fake.kubeconfig)
+    assert found.code == 0
+    assert found.expect("namespaces", "warning", "spelt right").text.startswith("there is no namespace n0, nor nono; ")
+    with fake.fault("status", verb="get", resource="namespaces", code=403):
+        assert not any(l.what == "namespaces" for l in check("-", "namespace=nono", kubeconfig=fake.kubeconfig).lines)
 
 
 @pytest.mark.parametrize("resource", ["pods", "namespaces"])
