@@ -100,6 +100,9 @@ def test_a_file_is_in_sync_for_ever(fake, mount, scratch, source):
     m = mount(None, source=f"file:{scratch}/dump")
     said = status(m)
     assert (said["synced"], said["stale"], said["watches"], said["events"]) == (True, False, {}, 1) and said["source"].startswith("file:")
+    # The tree shows some, which only the event mentions; as the man page says it.
+    assert said["pods"] == said["namespaces"] == 0 and os.listdir(m.path("default/pods"))
+    assert status(mount(None, "namespace=default", source=f"file:{scratch}/dump"))["namespaces"] == 1
 
 
 def test_hostile_names_of_a_source(mount, scratch):
