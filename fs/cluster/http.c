@@ -334,20 +334,25 @@ static struct kev_http_transfer *find_untried(const struct kev_http *http)
 	return transfer;
 }
 
-/* Hand curl what was started since. @return 0 or -errno of a failure that is not one transfer's */
-static int admit(struct kev_http *http)
+/* Hand curl what was started since.
+ * @param called  set to whether there may have been callbacks
+ * @return 0 or -errno of a failure that is not one transfer's */
+static int admit(struct kev_http *http, bool *called)
 {
 	struct kev_http_transfer *transfer;
 	int r = 0;
 
+	*called = false;
 	for (transfer = http->first; transfer; transfer = transfer->next)
 		transfer->tried = false;
 	while (!r && (transfer = find_untried(http)) && may_admit(http)) {
 		transfer->tried = true;
 		admit_one(transfer);
 		/* Only now it is seen whether there is a connection for it. */
-		if (transfer->admitted && http->version == CURL_HTTP_VERSION_2_0)
+		if (transfer->admitted && http->version == CURL_HTTP_VERSION_2_0) {
+			*called = true;
 			r = perform(http);
+		}
 	}
 	return r;
 }
@@ -386,13 +391,16 @@ static int wait_for_something(struct kev_http *http, int timeout_ms)
 
 int kev_http_run(struct kev_http *http, int timeout_ms)
 {
+	bool called;
 	int r;
 
 	kev_login_look(http->login);
 	kev_http_end_outdated(http);
-	r = admit(http);
+	r = admit(http, &called);
+	/* Whoever was called may have something to do that he did not know of when he said how long to wait,
+	 * or may have asked for more. */
 	if (!r)
-		r = wait_for_something(http, timeout_ms);
+		r = wait_for_something(http, called ? 0 : timeout_ms);
 	if (r)
 		return r;
 	r = perform(http);
