@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../words.h"
 #include "kevfs/base/clock.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/event/json.h"
 #include "kevfs/store/store.h"
-#include "../words.h"
 
 #define S KEV_NS_PER_SEC
 
