@@ -117,7 +117,6 @@ static const struct attribute {
 /* Scan an event's text. @return 0, -E2BIG or -ENOMEM; close_source() in any case */
 static int open_source(struct source *source, const struct kev_event *event)
 {
-	struct kev_error error;
 	int r;
 
 	source->event = event;
@@ -125,9 +124,7 @@ static int open_source(struct source *source, const struct kev_event *event)
 	source->json = kev_json_create();
 	if (!source->json)
 		return -ENOMEM;
-	r = kev_event_append_text(event, &source->text);
-	if (!r)
-		r = kev_json_scan(source->json, kev_buf_str(&source->text), &error);
+	r = kev_event_scan(event, &source->text, source->json);
 	if (!r)
 		kev_fields_find(source->json, 0, &source->fields);
 	return r;

@@ -210,6 +210,14 @@ int kev_event_append_text(const struct kev_event *event, struct kev_buf *out)
 	return 0;
 }
 
+int kev_event_scan(const struct kev_event *event, struct kev_buf *text, struct kev_json *json)
+{
+	struct kev_error error;
+	int r = kev_event_append_text(event, text);
+
+	return r ? r : kev_json_scan(json, kev_buf_str(text), &error);
+}
+
 size_t kev_event_line_size(const struct kev_event *event)
 {
 	return event->line_size;
@@ -218,14 +226,11 @@ size_t kev_event_line_size(const struct kev_event *event)
 int kev_event_append_line(const struct kev_event *event, struct kev_json *json, struct kev_buf *out)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf text;
-	struct kev_error error;
 	struct kev_fields fields;
 	int r;
 
 	kev_buf_init(&text, KEV_EVENT_SIZE_MAX);
-	r = kev_event_append_text(event, &text);
-	if (!r)
-		r = kev_json_scan(json, kev_buf_str(&text), &error);
+	r = kev_event_scan(event, &text, json);
 	if (r)
 		return r;
 	kev_fields_find(json, 0, &fields);
@@ -237,13 +242,10 @@ int kev_event_find_created(const struct kev_event *event, int64_t *out)
 	KEV_CLEANUP(json_destroyp) struct kev_json *json = kev_json_create();
 	KEV_CLEANUP(buf_fini) struct kev_buf text;
 	struct kev_fields fields;
-	struct kev_error error;
 	int r;
 
 	kev_buf_init(&text, KEV_EVENT_SIZE_MAX);
-	r = json ? kev_event_append_text(event, &text) : -ENOMEM;
-	if (!r)
-		r = kev_json_scan(json, kev_buf_str(&text), &error);
+	r = json ? kev_event_scan(event, &text, json) : -ENOMEM;
 	if (!r) {
 		kev_fields_find(json, 0, &fields);
 		r = kev_timestamp_get(json, fields.creation_timestamp, out) ? -ENOENT : 0;

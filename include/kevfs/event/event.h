@@ -150,12 +150,19 @@ ssize_t kev_event_read(const struct kev_event *event, size_t offset, void *out, 
 /** Append all of it. @return 0 or the buffer's error */
 int kev_event_append_text(const struct kev_event *event, struct kev_buf *out) KEV_MUST_USE;
 
+/**
+ * Scan its text.
+ * @param text  an empty buffer of KEV_EVENT_SIZE_MAX: the text is put there, and the scanner borrows it
+ * @return 0, -ENOMEM; -EINVAL or -E2BIG (one that was restored, whose text is no JSON)
+ */
+int kev_event_scan(const struct kev_event *event, struct kev_buf *text, struct kev_json *json) KEV_MUST_USE;
+
 /** Length of its line in events.log (line.h), with the newline. */
 size_t kev_event_line_size(const struct kev_event *event);
 
 /**
  * Append that line.
- * @param json  a scanner: it borrows the event's text until its next scan
+ * @param json  a scanner; what it holds afterwards is of no use
  * @return 0, the buffer's error, or -ENOMEM
  */
 int kev_event_append_line(
