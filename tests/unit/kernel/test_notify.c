@@ -2,6 +2,7 @@
  * The thread that carries changes over, without a kernel: what it notifies is caught where libfuse would
  * write it.
  */
+#include "../log_stub.h"
 #include "../test.h"
 #include "../words.h"
 
@@ -85,23 +86,6 @@ static int64_t read_monotonic(void *context)
 	pthread_mutex_unlock(&world->lock);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * KEV_NS_PER_SEC + now.tv_nsec + skew;
-}
-
-/* All of log.h: what is said, the test keeps. */
-void kev_log_set_level(enum kev_log_level level)
-{
-	(void)level;
-}
-
-void kev_log_set_sink(enum kev_log_sink sink)
-{
-	(void)sink;
-}
-
-int kev_log_parse_level(const char *name, enum kev_log_level *out)
-{
-	(void)name, (void)out;
-	return -EINVAL;
 }
 
 void kev_log(enum kev_log_level level, const char *format, ...)
