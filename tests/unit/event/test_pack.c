@@ -155,6 +155,18 @@ static void test_strange_texts(void **state)
 	}
 }
 
+/* A name that looks like what stands for another one is not taken for that. */
+static void test_names_of_marks(void **state)
+{
+	struct kev_pack_known hostile = pod;
+
+	(void)state;
+	hostile.fields[KEV_PACK_NODE] = KEV_STR("\1-x");
+	assert_comes_back(&hostile, KEV_STR("\"message\": \"it is about web-1-x, as it seems\"\n"));
+	hostile.fields[KEV_PACK_NODE] = KEV_STR("to \2");
+	assert_comes_back(&hostile, KEV_STR("\"message\": \"it went to default and back\"\n"));
+}
+
 static void test_long_texts(void **state)
 {
 	struct kev_buf text;
@@ -226,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_typical),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_strange_texts),
+		cmocka_unit_test(test_names_of_marks),
 		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_make_without_memory),
 	};
