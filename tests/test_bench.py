@@ -223,6 +223,27 @@ def test_bench_that_is_ended_leaves_nothing(bench, tmp_path, number):
     interrupt(bench, tmp_path, number, "reads", "Round 1 ", "-r", "1000")
 
 
+def test_what_nobody_remembers_is_cleared_away(tmp_path):
+    """A signal may come while a process is being started, or a directory is read-only."""
+    done = subprocess.run([sys.executable, "-B", "-c", """if True:
+        import os, pathlib, signal, subprocess, sys
+        sys.path.insert(0, sys.argv[1])
+        import common
+        work = pathlib.Path(sys.argv[2])
+        (work / "copy/of").mkdir(parents=True)
+        (work / "copy/of/file").write_text("")
+        work.joinpath("copy/of").chmod(0o555)
+        for command in ("sleep 99", "echo >writes; sleep 99 & echo $! >child; wait"):
+            os.posix_spawn("/bin/sh", ["sh", "-c", f"cd {work}; {command}"], os.environ, setpgroup=0)
+        while not (work / "child").exists() or not (work / "child").read_text():
+            pass
+        pids = [*common.children(), int((work / "child").read_text())]
+        common.clear_away(work)
+        print(len(pids), work.exists(), *(os.path.exists(f"/proc/{pid}") for pid in pids[:2]), signal.pthread_sigmask(signal.SIG_BLOCK, []))
+        """, ROOT / "tests/bench", tmp_path / "work"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "3 False False False set()\n"
+
+
 @pytest.mark.skipif(bool(CLUSTER_LACKS), reason="the real control plane is not built")
 def test_bench_that_is_killed_leaves_no_control_plane(bench, tmp_path):
     interrupt(bench, tmp_path, signal.SIGKILL, "sync", "Writing ", "--quick")

@@ -18,7 +18,7 @@ import idle
 import reads
 import storm
 import sync
-from common import Bench, Failed, Skipped, say
+from common import SIGNALS, Bench, Failed, Skipped, say
 from plot import svg
 from servers import Unavailable
 
@@ -85,14 +85,14 @@ def write(options, result):
 
 
 def on_signal(number, _):
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for one in SIGNALS:
         signal.signal(one, signal.SIG_IGN)  # what comes now is clearing away
     sys.exit(128 + number)
 
 
 def main():
     options = parse()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, on_signal)
     for path in (options.json, options.svg):
         if path and not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):

@@ -13,6 +13,7 @@ import os
 import pathlib
 import select
 import shutil
+import signal
 import statistics
 import struct
 import subprocess
@@ -152,13 +153,69 @@ class Daemon:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
 
+# What ends the bench: an exception, anywhere. subprocess.Popen() may so be left between the child's start and its return, and then
+# nobody knows of the child: what is left in the end is looked for, not remembered.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+END_SECONDS = 120  # a control plane takes a while
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Nothing ends the bench in here: that waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def children():
+    """This process's own, also those that have ended and were not waited for."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_bytes()
+            if int(stat.rpartition(b")")[2].split()[1]) == os.getpid():
+                yield int(pid)
+
+
+def signal_child(pid, number):
+    """And who is in its process group, if it leads one."""
+    with contextlib.suppress(ProcessLookupError):
+        (os.killpg if os.getpgid(pid) == pid else os.kill)(pid, number)
+
+
+def end_children():
+    """All of them, before it returns. A control plane's keeper takes care of what it has started (plane.py)."""
+    deadline = time.monotonic() + END_SECONDS
+    for pid in children():
+        signal_child(pid, signal.SIGTERM)
+    while left := list(children()):
+        for pid in left:
+            if time.monotonic() > deadline:
+                signal_child(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(.01)
+
+
+def clear_away(directory):
+    """Removes it, with what is mounted there and what still writes there."""
+    with undisturbed():
+        end_children()
+        for mountpoint in sorted(mounted_types(), reverse=True):
+            if mountpoint.startswith(f"{directory}/"):
+                umount(mountpoint)
+        for parent, _, _ in os.walk(directory):
+            os.chmod(parent, 0o700)  # copies of a tree that is read-only
+        shutil.rmtree(directory)
+
+
 class Bench:
     """The place: a directory, an environment, and what is started there. What the stack holds ends with it."""
 
     def __init__(self, options, stack):
         self.options, self.stack = options, stack
-        self.work = pathlib.Path(tempfile.mkdtemp(prefix="kevfs-bench."))
-        stack.callback(shutil.rmtree, self.work)
+        self.work = self.directory()
         self.pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))] if options.pin else []
         self.environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "HOME": str(self.work)}
         for name in list(self.environment):
@@ -166,6 +223,13 @@ class Bench:
                 del self.environment[name]
         self.requests = Requests(self.work / "counts")
         self.fakes = 0
+
+    def directory(self, place=None):
+        """A new one, which goes in the end."""
+        with undisturbed():
+            made = pathlib.Path(tempfile.mkdtemp(prefix="kevfs-bench.", dir=place))
+            self.stack.callback(clear_away, made)
+        return made
 
     def fake(self, events, stack, *arguments, namespaces=NAMESPACES, pods=None):
         """A fake API server with so many events, and with pods (in each namespace; not given, what so many events are of), which ends with stack."""
@@ -231,6 +295,10 @@ def is_mounted_by(process, directory, seconds=600):
     return True
 
 
+def umount(directory):
+    run(*(["umount", "-l"] if os.getuid() == 0 else ["fusermount3", "-uz"]), directory)
+
+
 def end(process, directory):
     """Ends the daemon, which unmounts; returns its exit code."""
     process.terminate()
@@ -240,7 +308,7 @@ def end(process, directory):
         process.kill()
         code = process.wait()
     if str(directory) in mounted_types():
-        run(*(["umount", "-l"] if os.getuid() == 0 else ["fusermount3", "-uz"]), directory)
+        umount(directory)
     return code
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from common import COMMAND_SECONDS, TESTS, Failed, Skipped, cpu_seconds, forget_peak, memory
+from common import COMMAND_SECONDS, END_SECONDS, TESTS, Failed, Skipped, cpu_seconds, forget_peak, memory
 from servers import CLUSTER, CLUSTER_PROGRAMS, Server, run, wait_for
 
 NAMESPACES, EVENTS_OF_A_POD = 20, 5
@@ -15,8 +15,8 @@ NAMESPACES, EVENTS_OF_A_POD = 20, 5
 # Continue tokens are used in all rounds, so nothing may be compacted away; and nothing may expire.
 SETTINGS = {"NODES": "0", "TTL": "24h0m0s", "APISERVER_ARGS": "--etcd-compaction-interval=0"}
 
-# Starts it, and ends it when standard input does: also when whoever started this was killed.
-KEEPER = '"$0" "$2" "$3" >&2 && echo up; read -r _; exec "$1" "$3"'
+# Starts it, and ends it when standard input does: also when whoever started this was killed, and not before all of it was started.
+KEEPER = 'trap : TERM; "$0" "$2" "$3" >&2 && echo up; read -r _; exec "$1" "$3"'
 
 
 class Plane(Server):
@@ -31,7 +31,7 @@ class Plane(Server):
         directory.mkdir()
         self.kubeconfig = f"{directory}/kubeconfig"
         self.ca, self.cert, self.key = (f"{directory}/pki/{f}" for f in ("ca.crt", "admin.crt", "admin.key"))
-        self.respawned = None
+        self.keeper = self.respawned = None
         stack.callback(self.close)
         log = directory / "up.log"
         with open(log, "wb") as err:
@@ -44,8 +44,9 @@ class Plane(Server):
             os.kill(self.pid(idle), signal.SIGTERM)
 
     def close(self):
-        self.keeper.stdin.close()
-        self.keeper.wait(120)
+        if self.keeper:
+            self.keeper.stdin.close()
+            self.keeper.wait(END_SECONDS)
         if self.respawned:
             self.respawned.wait(60)
 
