@@ -336,9 +336,11 @@ def test_rotation(fake, mount):
     begins = {n: held[n].read() for n in names}
     fake.create("default", event("second", message="s" * 16384))
     for n in names:
+        # The kernel is told of one name after the other, and of the listing behind them.
         see(lambda n=n: os.path.exists(beside(m, n)) and os.stat(beside(m, n)).st_ino == inodes[n], 5)
-        assert os.path.basename(beside(m, n)) in os.listdir(os.path.dirname(beside(m, n)))
-        assert os.stat(m.path(n)).st_ino != inodes[n] and os.stat(m.path(n)).st_size == 0 and loglines.read(m.path(n)) == b""
+        see(lambda n=n: os.path.basename(beside(m, n)) in os.listdir(os.path.dirname(beside(m, n))), 5)
+        see(lambda n=n: os.stat(m.path(n)).st_ino != inodes[n], 5)
+        assert os.stat(m.path(n)).st_size == 0 and loglines.read(m.path(n)) == b""
         # The line that filled it is its last.
         assert os.fstat(held[n].fileno()).st_ino == inodes[n]
         rest = held[n].read()
