@@ -68,6 +68,15 @@ func (f *fault) wants(of subject) bool {
 	return (f.Verb == "" || f.Verb == of.verb) && (f.Resource == "" || f.Resource == of.resource) && namespace && (f.Page == 0 || f.Page == of.page)
 }
 
+func (f *fault) isRemoved() bool {
+	select {
+	case <-f.removed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Faults is the list of those that are set.
 type faults struct {
 	mu   sync.Mutex
@@ -87,7 +96,8 @@ func (fs *faults) add(f *fault) error {
 	return nil
 }
 
-// remove takes one away, or all with id 0; what it holds up goes on. It returns how often it acted.
+// remove takes one away, or all with id 0; what it holds up goes on, and where its trigger has not come it does not strike any more. It
+// returns how often it acted.
 func (fs *faults) remove(id int) int {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -249,7 +259,7 @@ func (w *reply) Write(b []byte) (int, error) {
 	if w.ended {
 		return len(b), nil
 	}
-	if w.fault == nil || w.struck && w.fault.Action != "drip" {
+	if w.fault == nil || w.struck && w.fault.Action != "drip" || !w.struck && w.fault.isRemoved() {
 		return w.pass(b)
 	}
 	n := 0

@@ -29,11 +29,12 @@ def kind(name, **more):
 
 @contextlib.contextmanager
 def met(cell, rng, least=1, **which):
-    """A fault that is there until so many requests have met it, and for a moment longer."""
+    """A fault that is there until so many requests have met it, and for a moment longer: long enough for the lines behind which it strikes.
+    Behind that it strikes no more, and no daemon waits because of it that the checks do not wait for."""
     with cell.server.fault(**which) as fault:
         yield fault
         wait_for(lambda: fault.acted() >= least, 8, 0.02)
-        time.sleep(rng.choice([0, 0, rng.uniform(0, 1.5)]))
+        time.sleep(rng.choice([0, 0, rng.uniform(0, 1.5)]) + (0.3 if {"afterLines", "afterBytes"} & set(which) else 0))
 
 
 def next_watch(name, *, lossless=False, overload=False, **which):
