@@ -71,3 +71,16 @@ int64_t kev_heard_last(const struct kev_heard *heard, uint64_t number)
 
 	return c ? c->last : INT64_MIN;
 }
+
+int64_t kev_heard_last_of_all(const struct kev_heard *heard)
+{
+	int64_t last = INT64_MIN;
+
+	for (size_t i = 0; i < KEV_HEARD_MAX; i++) {
+		const struct kev_heard_connection *c = &heard->connections[i];
+
+		if (c->number && c->last > last)
+			last = c->last;
+	}
+	return last;
+}

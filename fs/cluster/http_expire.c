@@ -120,6 +120,10 @@ int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transf
 {
 	int64_t last = kev_heard_last(&http->heard, transfer->connection);
 
+	/* There every request has a connection of its own, and what is asked meanwhile can only tell that the
+	 * server lives. A connection that is dead for itself is the kernel's to notice. */
+	if (transfer->connection && !is_http2(transfer))
+		last = kev_heard_last_of_all(&http->heard);
 	return last > transfer->last_byte ? last : transfer->last_byte;
 }
 

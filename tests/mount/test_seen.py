@@ -5,7 +5,6 @@ import urllib.parse
 
 import pytest
 
-from credentials import certificate, configure
 from events import event
 from servers import wait_for
 
@@ -175,18 +174,15 @@ def test_the_same_server_again(fake, mount):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("version", ["HTTP/2", "HTTP/1.1"])
-def test_a_connection_that_hangs(fake, mount, scratch, version):
+def test_a_connection_that_hangs(fake, mount):
     """It takes what is sent and says no more. Within a minute that is noticed, and what was missed is there."""
-    kubeconfig = fake.kubeconfig if version == "HTTP/2" else configure(fake, scratch / "kubeconfig", certificate(fake), server=fake.url1)
-    m = mount(fake, kubeconfig=kubeconfig)
+    m = mount(fake)
     put(fake, "first")
     m.settle(fake)
     fake.order("freeze")
     put(fake, "unseen")
     m.settle(fake, 60)
-    asked = fake.order("requests", "GET")
-    assert any(r["url"].startswith("/livez") for r in asked) and {r["proto"].removesuffix(".0") for r in asked if r["agent"].startswith("kevfs/")} == {version}
+    assert any(r["url"].startswith("/livez") for r in fake.order("requests", "GET"))
     fake.order("thaw")
 
 

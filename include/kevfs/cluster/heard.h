@@ -41,4 +41,7 @@ void kev_heard_more(struct kev_heard *heard, uint64_t number, int64_t now);
 /** When something came last on it; INT64_MIN where nothing is known of it. */
 int64_t kev_heard_last(const struct kev_heard *heard, uint64_t number);
 
+/** When something came last on any; INT64_MIN where there was none. */
+int64_t kev_heard_last_of_all(const struct kev_heard *heard);
+
 #endif

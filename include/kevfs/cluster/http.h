@@ -111,9 +111,8 @@ void kev_http_wakeup(struct kev_http *http);
 /** The number of the newest connection; 0: there was none yet. Who has a higher one may be another server. */
 uint64_t kev_http_newest(const struct kev_http *http);
 
-/** When something came last on a transfer's connection, be it for another one: monotonic ns. Before its
- * answer begins, when it was started. Over HTTP/1.1 that carries no others, and only asking anew tells
- * whether it lives. */
+/** When something came last on a transfer's connection, be it for another one; where that carries no others
+ * (HTTP/1.1), on any: monotonic ns. Before its answer begins, when it was started. */
 int64_t kev_http_heard(const struct kev_http *http, const struct kev_http_transfer *transfer);
 
 /** The oldest of these, of all that are under way and do not wait for a credential; INT64_MAX where none is.

@@ -78,6 +78,20 @@ static void test_begin_many(void **state)
 	assert_int_equal(kev_heard_last(&heard, 3), 3);
 }
 
+static void test_last_of_all(void **state)
+{
+	struct kev_heard heard;
+
+	(void)state;
+	kev_heard_init(&heard);
+	assert_int_equal(kev_heard_last_of_all(&heard), INT64_MIN);
+	kev_heard_begin(&heard, 7, true, 1, 2);
+	kev_heard_begin(&heard, 8, true, 3, 4);
+	assert_int_equal(kev_heard_last_of_all(&heard), 4);
+	kev_heard_more(&heard, 1, 9);
+	assert_int_equal(kev_heard_last_of_all(&heard), 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -86,6 +100,7 @@ int main(void)
 		cmocka_unit_test(test_begin_of_a_port_that_is_used_again),
 		cmocka_unit_test(test_more),
 		cmocka_unit_test(test_begin_many),
+		cmocka_unit_test(test_last_of_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
