@@ -216,15 +216,15 @@ class Cell:
             ours = self.want()
         assert ours == theirs, next((k, ours.get(k), theirs.get(k)) for k in {**ours, **theirs} if ours.get(k) != theirs.get(k))
 
-    def wait_equal(self, seconds, since=None, waits=False):
-        """While nothing changes: until each mount equals the server's list, at most so many seconds from then (now). Where waits, from the
-        end of the wait that a daemon was in then. Returns how many seconds it were."""
-        since = since or time.monotonic()
+    def wait_equal(self, seconds, since=None, waits=False, daemons=None):
+        """While nothing changes: until each mount (or each of these) equals the server's list, at most so many seconds from then (now).
+        Where waits, from the end of the wait that a daemon was in then. Returns how many seconds it were."""
+        since, daemons = since or time.monotonic(), daemons or self.daemons
 
         def late(d):
             return time.monotonic() - (d.followed.waits_until(since) if waits else since)
         with self.changer.held():
-            wrong, took, waiting = {}, {}, list(self.daemons)
+            wrong, took, waiting = {}, {}, list(daemons)
             while waiting:
                 for d in list(waiting):
                     took[d.name] = late(d)
@@ -234,7 +234,7 @@ class Cell:
                         waiting.remove(d)
                 time.sleep(0.05)
             self.required |= {n for n in (serial_of(json.loads(text)["message"]) for text in want.values()) if n and n > 0}
-        for d in self.daemons:
+        for d in daemons:
             if wrong[d.name]:
                 raise Wrong(f"{d.name}: after {took[d.name]:.1f} s {len(wrong[d.name])} of {len(want)} differ: {wrong[d.name][:5]}")
             if took[d.name] > seconds:
