@@ -48,7 +48,8 @@ struct kev_health {
 	pthread_mutex_t lock; /* protects everything below; a leaf */
 	bool synced;
 	int64_t synced_at; /* real */
-	int64_t since;     /* since when it is synced, or not: real */
+	bool needs_namespaces;
+	int64_t since; /* since when it is synced, or not: real */
 	struct kev_health_held held;
 	int64_t told_again; /* since when the kernel can be told again, real; 0: it always could */
 	int64_t late_until; /* when somebody last saw that the feed hangs: real */
@@ -104,6 +105,13 @@ void kev_health_synced(struct kev_health *health)
 	if (!health->synced)
 		health->since = health->synced_at = at;
 	health->synced = true;
+	pthread_mutex_unlock(&health->lock);
+}
+
+void kev_health_need_namespaces(struct kev_health *health, bool need)
+{
+	pthread_mutex_lock(&health->lock);
+	health->needs_namespaces = need;
 	pthread_mutex_unlock(&health->lock);
 }
 
@@ -366,10 +374,22 @@ static int64_t look_locked(struct kev_health *health, struct moment at)
 	return late;
 }
 
+/* Where the server does not permit to know them, those that are known are all that can be asked for. */
+static bool needs(const struct kev_health *health, int kind)
+{
+	const struct watches *w = &health->watches[kind];
+
+	return kind == KEV_SCOPE_EVENTS ||
+	       (kind == KEV_SCOPE_NAMESPACES && health->needs_namespaces && w->denied < w->count);
+}
+
 static bool is_stale_locked(const struct kev_health *health, struct moment at, int64_t late)
 {
-	return !health->synced || late || health->held.halted_since ||
-	       !is_connected(&health->watches[KEV_SCOPE_EVENTS], at);
+	bool stale = !health->synced || late || health->held.halted_since;
+
+	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
+		stale = stale || (needs(health, i) && !is_connected(&health->watches[i], at));
+	return stale;
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -390,16 +410,20 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t since_locked(
 	const struct kev_health *health, const struct kev_health_state *state, int64_t now)
 {
-	const struct kev_health_watch *events = &state->watches[KEV_SCOPE_EVENTS];
 	int64_t begun = earlier(health->held.halted_since, state->late ? now - state->late : 0);
+	int64_t over = later(health->told_again, health->late_until);
 
 	if (!health->synced)
 		return health->since;
-	if (!events->connected)
-		begun = earlier(begun, events->since);
-	if (begun)
-		return later(health->since, begun);
-	return later(later(health->since, events->since), later(health->told_again, health->late_until));
+	for (int i = 0; i < KEV_HEALTH_KINDS; i++) {
+		const struct kev_health_watch *watch = &state->watches[i];
+
+		if (needs(health, i) && watch->connected)
+			over = later(over, watch->since);
+		else if (needs(health, i))
+			begun = earlier(begun, watch->since);
+	}
+	return later(health->since, begun ? begun : over);
 }
 
 void kev_health_get(struct kev_health *health, struct kev_health_state *out)

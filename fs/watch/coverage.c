@@ -152,6 +152,7 @@ static int begin_spread(struct kev_coverage *c)
 	if (r || c->failure)
 		return r;
 	kev_store_restrict(c->config.store, true);
+	kev_health_need_namespaces(c->config.health, c->whole[KEV_SCOPE_NAMESPACES] != NULL);
 	c->spread = c->restricted = true;
 	return 0;
 }
@@ -225,6 +226,7 @@ static void gather(struct kev_coverage *c)
 	if (!kev_watcher_listed(c->whole[KEV_SCOPE_EVENTS]))
 		return;
 	kev_store_restrict(c->config.store, false);
+	kev_health_need_namespaces(c->config.health, false);
 	c->spread = c->restricted = false;
 }
 

@@ -439,3 +439,18 @@ def test_other_errors_keep_what_is_shown(world, mount, code):
             assert events_of(m, "a", "b") == only("a", "b")
             time.sleep(0.2)
     assert wait_for(lambda: not status(m)["stale"], 40)
+
+
+def test_a_namespace_that_cannot_be_known(world, mount):
+    """Nobody tells of a new one: until somebody does, there can be Events that are not shown."""
+    permit(world, events=["a", "b", "new"])
+    m = mount(world, source="token")
+    assert not status(m)["stale"]
+    with world.fault("status", resource="namespaces", verb="list", code=500), world.fault("status", resource="namespaces", verb="watch", code=500):
+        world.order("end")
+        world.namespace("new")
+        world.create("new", event("unseen", "new"))
+        assert wait_for(lambda: status(m)["stale"])
+        assert status(m)["connected"] and "new" not in os.listdir(m.dir) and events_of(m, "a", "b") == only("a", "b")
+    assert wait_for(lambda: not status(m)["stale"], 40)
+    assert wait_for(lambda: "new" in os.listdir(m.dir) and events_of(m, "new") == {"new": ["unseen"]})

@@ -51,6 +51,10 @@ void kev_health_set_meter(struct kev_health *health, const struct kev_meter *met
 /** The store is complete for the first time. Of a file that is all there is to say: nothing else comes. */
 void kev_health_synced(struct kev_health *health);
 
+/** Whether Events are watched in those namespaces only that the watch of namespaces tells of: then, while
+ * that one is not connected, there can be Events in one that is not known. At first they are not. */
+void kev_health_need_namespaces(struct kev_health *health, bool need);
+
 /**
  * There is one more watch, and it is not connected. One kind may have several: one a namespace.
  * @param namespace_  what it is of; NULL: all. Copied
@@ -137,8 +141,8 @@ struct kev_health_state {
 
 void kev_health_get(struct kev_health *health, struct kev_health_state *out);
 
-/** Can there be Events that are not shown: is it not synced, is a watch of Events not connected, can the
- * kernel not be told of any change, or does the feed hang? */
+/** Can there be Events that are not shown: is it not synced, is a watch of Events not connected or one of
+ * namespaces that these need, can the kernel not be told of any change, or does the feed hang? */
 bool kev_health_stale(struct kev_health *health);
 
 /** What went wrong last, in a line: that the feed hangs, else why a watch failed last; "" where none ever

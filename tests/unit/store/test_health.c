@@ -379,6 +379,35 @@ static void test_other_kinds_make_nothing_stale(void **state)
 	assert_string_equal(events(world).error.text, "");
 }
 
+/* Events are watched in those namespaces only that are known. */
+static void test_namespaces_that_are_needed(void **state)
+{
+	static const struct kev_error why = {"namespaces: 500"};
+	struct world *world = *state;
+	struct kev_health_record *namespaces;
+
+	connect(world);
+	namespaces = add(world, KEV_SCOPE_NAMESPACES, NULL);
+	kev_health_connected(world->health, namespaces);
+	kev_health_need_namespaces(world->health, true);
+	world->now = 10 * S;
+	kev_health_ended(world->health, namespaces);
+	assert_false(get(world).stale);
+	kev_health_failed(world->health, namespaces, &why);
+	assert_true(get(world).stale);
+	assert_true(get(world).since == NOON + 10 * S);
+	assert_true(events(world).connected);
+	world->now = 20 * S;
+	kev_health_need_namespaces(world->health, false);
+	assert_false(get(world).stale);
+	kev_health_need_namespaces(world->health, true);
+	kev_health_connected(world->health, namespaces);
+	assert_false(get(world).stale);
+	assert_true(get(world).since == NOON + 20 * S);
+	kev_health_denied(world->health, namespaces, &why);
+	assert_false(get(world).stale);
+}
+
 static void test_details_of_none(void **state)
 {
 	struct world *world = *state;
@@ -633,6 +662,7 @@ int main(void)
 		TEST(test_denied_does_not_hide_the_others),
 		TEST(test_all_denied_is_stale),
 		TEST(test_other_kinds_make_nothing_stale),
+		TEST(test_namespaces_that_are_needed),
 		TEST(test_details_of_none),
 		TEST(test_details_follow_a_watch),
 		TEST(test_heard_cuts_what_is_too_long),
