@@ -65,15 +65,20 @@ static void count_logged(struct kev_tree *tree, const struct kev_occurrence *occ
 								  : NOTICE_BYTES;
 }
 
-/* The logs' part of a change: after the tree's, so that there are the directories that they stand in. */
+/* The logs' part of a change: after the tree's, so that there are the directories that they stand in. What
+ * fails is told behind the resync, and what comes after it, too: a log's lines stay in order. */
 static int log_change(struct run *run, const struct kev_change *change)
 {
 	struct kev_occurrence occurrence;
 
 	if (!kev_change_occurrence(change, &occurrence))
 		return 0;
+	if (kev_logs_are_behind(run->tree) || kev_logs_append(&run->edit, &occurrence, change->when)) {
+		kev_logs_keep(run->tree, &occurrence);
+		return -ENOMEM;
+	}
 	count_logged(run->tree, &occurrence);
-	return kev_logs_append(&run->edit, &occurrence, change->when);
+	return 0;
 }
 
 static void tell_access(struct run *run)
@@ -457,7 +462,7 @@ int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *conte
 	return r;
 }
 
-/* The logs of what the journal lost. */
+/* The logs of what the journal lost, or what could not be appended as it came. */
 
 static int64_t time_of(const struct kev_occurrence *occurrence)
 {
@@ -486,16 +491,17 @@ static bool counts(struct run *run, const struct kev_occurrence *occurrence)
 	return kev_edit_is_current(&run->edit, occurrence->event, &current) != 0 || !current;
 }
 
-static int log_all(struct run *run, const struct kev_occurrence *const *order, size_t count)
+/* @return how many are missing then */
+static size_t log_all(struct run *run, const struct kev_occurrence *const *order, size_t count)
 {
 	bool first = !run->tree->logged;
-	int result = 0;
+	size_t missing = 0;
 
 	lock(run);
 	for (size_t i = 0; i < count; i++) {
 		prepare_change(run);
 		if (kev_logs_append(&run->edit, order[i], first ? time_of(order[i]) : order[i]->when))
-			result = -ENOMEM;
+			missing++;
 		if (!counts(run, order[i]))
 			continue;
 		count_logged(run->tree, order[i]);
@@ -507,22 +513,24 @@ static int log_all(struct run *run, const struct kev_occurrence *const *order, s
 		run->tree->first_until = run->tree->rotations + 2;
 	}
 	unlock(run);
-	return result;
+	return missing;
 }
 
-static int log_lost(struct kev_tree *tree, const struct kev_occurrence *occurrences, size_t count,
+/* @param occurrences  given up. @return how many of them are missing then: another resync would not bring
+ * them back */
+static size_t log_lost(struct kev_tree *tree, struct kev_occurrence *occurrences, size_t count,
 	kev_tree_stale_fn *stale, void *context)
 {
 	struct run run = {.tree = tree, .stale = stale, .context = context};
 	const struct kev_occurrence **order;
 	struct kev_kinds *kinds;
-	int r;
+	size_t missing;
 
-	if (!tree->log_max)
-		return 0;
-	order = calloc(count + 1, sizeof(const struct kev_occurrence *));
-	if (!order)
-		return -ENOMEM;
+	order = tree->log_max ? calloc(count + 1, sizeof(const struct kev_occurrence *)) : NULL;
+	if (!order) {
+		kev_occurrences_free(occurrences, count);
+		return tree->log_max ? count : 0;
+	}
 	for (size_t i = 0; i < count; i++)
 		order[i] = &occurrences[i];
 	if (!tree->logged)
@@ -530,27 +538,33 @@ static int log_lost(struct kev_tree *tree, const struct kev_occurrence *occurren
 	kinds = kev_store_kinds(tree->store);
 	kev_edit_init(&run.edit, tree, kinds);
 	run.edit.when = kev_clock_realtime(tree->clock);
-	r = log_all(&run, order, count);
+	missing = log_all(&run, order, count);
 	kev_edit_fini(&run.edit);
 	kev_kinds_unref(kinds);
 	free(order);
-	return r;
+	kev_occurrences_free(occurrences, count);
+	return missing;
 }
 
 int kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t *missing,
 	kev_tree_stale_fn *stale, void *context)
 {
-	struct kev_occurrence *lost;
-	size_t count;
+	struct kev_occurrence *lost, *kept;
+	size_t lost_count, kept_count;
 	int r = kev_tree_resync(tree, stale, context);
+	bool first;
 
 	if (r)
 		return r;
-	count = kev_changes_take_lost(changes, &lost, missing);
-	/* A second resync would not bring them back. */
-	if (log_lost(tree, lost, count, stale, context))
-		*missing += count;
+	lost_count = kev_changes_take_lost(changes, &lost, missing);
+	kept_count = kev_logs_take_kept(tree, &kept, missing);
+	/* What is kept was taken from the journal before it overflowed, but for its first overflow of all. */
+	first = !tree->logged;
+	if (first)
+		*missing += log_lost(tree, lost, lost_count, stale, context);
+	*missing += log_lost(tree, kept, kept_count, stale, context);
+	if (!first)
+		*missing += log_lost(tree, lost, lost_count, stale, context);
 	kev_meter_add(kev_store_meter(tree->store), KEV_METER_LOG_MISSING, *missing);
-	kev_occurrences_free(lost, count);
 	return 0;
 }

@@ -1,6 +1,8 @@
 #include "kevfs/tree/logs.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "kevfs/base/defs.h"
 #include "kevfs/tree/control.h"
@@ -315,6 +317,50 @@ int kev_logs_append(struct kev_edit *edit, const struct kev_occurrence *occurren
 	kev_record_unref(record);
 	kev_meter_add(kev_store_meter(edit->tree->store), KEV_METER_LOG_APPENDED, 1);
 	return 0;
+}
+
+/* @return false without memory */
+static bool make_room(struct kev_tree *tree)
+{
+	size_t room = tree->unlogged.room ? 2 * tree->unlogged.room : 64;
+	struct kev_occurrence *items;
+
+	if (tree->unlogged.count < tree->unlogged.room)
+		return true;
+	items = realloc(tree->unlogged.items, room * sizeof(*items));
+	if (!items)
+		return false;
+	tree->unlogged.items = items;
+	tree->unlogged.room = room;
+	return true;
+}
+
+void kev_logs_keep(struct kev_tree *tree, const struct kev_occurrence *occurrence)
+{
+	uint64_t bytes = sizeof(*occurrence) + kev_event_size(occurrence->event);
+
+	if (tree->unlogged.bytes + bytes > tree->log_max || !make_room(tree)) {
+		tree->unlogged.missing++;
+		return;
+	}
+	kev_event_ref(occurrence->event);
+	tree->unlogged.items[tree->unlogged.count++] = *occurrence;
+	tree->unlogged.bytes += bytes;
+}
+
+bool kev_logs_are_behind(const struct kev_tree *tree)
+{
+	return tree->unlogged.count || tree->unlogged.missing;
+}
+
+size_t kev_logs_take_kept(struct kev_tree *tree, struct kev_occurrence **out, uint64_t *missing)
+{
+	size_t count = tree->unlogged.count;
+
+	*out = tree->unlogged.items;
+	*missing += tree->unlogged.missing;
+	memset(&tree->unlogged, 0, sizeof(tree->unlogged));
+	return count;
 }
 
 /* Rotating. */

@@ -140,6 +140,12 @@ struct kev_tree {
 
 	/** The applier's own: one thread calls apply and resync. */
 	struct kev_stale_batch *batch;
+	struct {
+		struct kev_occurrence *items; /**< each with a reference to its event */
+		size_t count, room;
+		uint64_t bytes;   /**< of these */
+		uint64_t missing; /**< for which there was no room */
+	} unlogged;               /**< what could not be appended to the logs: kev_logs_keep() */
 
 	atomic_bool given_up; /**< kev_tree_give_up() */
 

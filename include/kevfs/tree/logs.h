@@ -42,6 +42,18 @@ int kev_logs_object_itself(void *item, void **out);
 int kev_logs_append(
 	struct kev_edit *edit, const struct kev_occurrence *occurrence, int64_t when) KEV_MUST_USE;
 
+/**
+ * An occurrence could not be appended: keep it until kev_tree_follow() tries again, up to log_max bytes of
+ * events. What has no room is counted as missing. The applier's own, as what follows: without the lock, too.
+ */
+void kev_logs_keep(struct kev_tree *tree, const struct kev_occurrence *occurrence);
+
+/** Is anything kept, or missing? What comes then is kept as well: in the logs it belongs behind that. */
+bool kev_logs_are_behind(const struct kev_tree *tree);
+
+/** Take what is kept. As kev_changes_take_lost(), but missing is added to. */
+size_t kev_logs_take_kept(struct kev_tree *tree, struct kev_occurrence **out, uint64_t *missing);
+
 /** However full the logs are, there is one rotation in so long, and in a burst so many: each makes the tree
  * wait until those who follow have had time. */
 #define KEV_LOGS_ROTATE_MS 200

@@ -186,7 +186,7 @@ typedef void kev_tree_stale_fn(void *context, const struct kev_stale *stale);
 /**
  * Apply changes from the journal. Idempotent: a change that the tree has seen already does nothing.
  * @param stale  may be NULL (before the mount)
- * @return 0, or -ENOMEM: the tree may then lack something, and the caller resyncs later
+ * @return 0, or -ENOMEM: the tree may then lack something, and the logs, and the caller follows later
  */
 int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size_t count,
 	kev_tree_stale_fn *stale, void *context) KEV_MUST_USE;
@@ -224,8 +224,9 @@ int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *conte
 void kev_tree_give_up(struct kev_tree *tree);
 
 /**
- * What is due where a journal says "resync": that, and then to log what it could not hold as changes. What
- * comes first of all, with the first sync, is brought into the order of last seen.
+ * What is due where a journal says "resync", or a change has failed: that, and then to log what it could not
+ * hold as changes, or the logs had no memory for. What comes first of all, with the first sync, is brought
+ * into the order of last seen.
  * @param missing  set to the number of revisions that are missing in the logs
  * @return as above
  */
