@@ -64,13 +64,11 @@ static int64_t now(const struct kev_feed *feed)
 	return kev_clock_monotonic(feed->config.clock);
 }
 
-/* Let the events through that waited. What could not be put is listed anew. */
+/* Let the events through that waited. */
 static void release(struct kev_feed *feed)
 {
 	feed->hold_until = INT64_MAX;
-	if (!kev_intake_holding(feed->intake) || kev_intake_release(feed->intake) == 0)
-		return;
-	kev_coverage_relist(feed->coverage);
+	kev_intake_release(feed->intake);
 }
 
 static void on_answered(void *context)
@@ -195,13 +193,16 @@ static void expire(struct kev_feed *feed, int64_t at)
 
 static void tick(struct kev_feed *feed, int64_t at)
 {
+	if (at >= feed->hold_until)
+		release(feed);
+	/* Whose it was nobody knows. */
+	if (kev_intake_take_lost(feed->intake))
+		kev_coverage_relist(feed->coverage);
 	kev_coverage_tick(feed->coverage, at);
 	if (!feed->failure && !feed->synced)
 		feed->failure = kev_coverage_failure(feed->coverage, &feed->why);
 	kev_kind_watch_tick(feed->kinds, at);
 	kev_pulse_tick(feed->pulse, at);
-	if (at >= feed->hold_until)
-		release(feed);
 	/* A plugin has a timeout of its own. */
 	if (kev_http_is_waiting(feed->http, NULL))
 		feed->since = at;

@@ -24,6 +24,7 @@ struct kev_intake {
 	void *context;
 	bool live;
 	bool holding;
+	bool lost; /* something that was held */
 	struct op *first, **last;
 	size_t count, bytes;
 };
@@ -97,10 +98,9 @@ static int do_op(struct kev_intake *intake, struct op *op)
 	return 0;
 }
 
-int kev_intake_release(struct kev_intake *intake)
+void kev_intake_release(struct kev_intake *intake)
 {
 	struct op *op = intake->first;
-	int r = 0;
 
 	intake->holding = false;
 	intake->first = NULL;
@@ -109,14 +109,21 @@ int kev_intake_release(struct kev_intake *intake)
 	intake->bytes = 0;
 	while (op) {
 		struct op *next = op->next;
-		int failed = do_op(intake, op);
 
 		/* One that is lost takes none with it: the store goes on as near to the truth as it can. */
-		r = r ? r : failed;
+		if (do_op(intake, op))
+			intake->lost = true;
 		op_free(op);
 		op = next;
 	}
-	return r;
+}
+
+bool kev_intake_take_lost(struct kev_intake *intake)
+{
+	bool lost = intake->lost;
+
+	intake->lost = false;
+	return lost;
 }
 
 /* Put an operation behind those that are held. */
@@ -143,7 +150,7 @@ static int hold(
 	intake->bytes += sizeof(*op) + namespace_.len + name.len;
 	intake->bytes += op->event ? kev_event_memory(op->event) : 0;
 	if (intake->count > KEV_INTAKE_HELD_MAX || intake->bytes > KEV_INTAKE_HELD_BYTES_MAX)
-		return kev_intake_release(intake);
+		kev_intake_release(intake);
 	return 0;
 }
 

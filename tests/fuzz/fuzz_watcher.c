@@ -90,7 +90,9 @@ static void run(struct world *world, struct kev_watcher *watcher, struct kev_str
 			world->now = kev_watcher_deadline(watcher);
 			kev_watcher_tick(watcher, world->now);
 		}
-		if (world->holding && kev_intake_release(world->intake) != 0)
+		if (world->holding)
+			kev_intake_release(world->intake);
+		if (kev_intake_take_lost(world->intake))
 			kev_watcher_relist(watcher);
 		world->holding = false;
 		check(!kev_watcher_denied(watcher) || !kev_watcher_listed(watcher), "denied, and listed");

@@ -14,6 +14,8 @@
  * known may be put only when API discovery was asked about it: until then it is held here, and everything
  * behind it, in order. What is held is bounded: over the bound, everything is let through as it is.
  *
+ * Without memory something of what is let through is lost, and it may be anybody's: kev_intake_take_lost().
+ *
  * Used by the feed's thread only.
  */
 struct kev_intake;
@@ -38,7 +40,8 @@ void kev_intake_destroy(struct kev_intake *intake);
  * kinds are asked for. */
 void kev_intake_go_live(struct kev_intake *intake);
 
-/* Each does what the store's function of that name does, now or when it is its turn. @return 0 or -ENOMEM */
+/* Each does what the store's function of that name does, now or when it is its turn.
+ * @return 0, or -ENOMEM: it is this that is lost */
 
 /** @param listed  it comes from a list: before kev_intake_go_live() that means KEV_ORIGIN_FIRST_SYNC, then
  * KEV_ORIGIN_RELIST */
@@ -54,7 +57,10 @@ int kev_intake_relist_end(
 /** Is anything held? */
 bool kev_intake_holding(const struct kev_intake *intake);
 
-/** Let everything through that is held. @return 0 or -ENOMEM (a change is lost then: list anew) */
-int kev_intake_release(struct kev_intake *intake) KEV_MUST_USE;
+/** Let everything through that is held. */
+void kev_intake_release(struct kev_intake *intake);
+
+/** Was anything lost that had been held? Then everybody lists anew. Says so once. */
+bool kev_intake_take_lost(struct kev_intake *intake) KEV_MUST_USE;
 
 #endif

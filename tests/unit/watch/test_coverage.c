@@ -663,7 +663,7 @@ static void test_namespace_goes_while_events_are_held(void **state)
 	tell_namespace(world, "DELETED", "a");
 	assert_string_equal(watches(world), "pods namespaces b/events");
 	assert_int_equal(events(world), 2);
-	assert_int_equal(kev_intake_release(world->intake), 0);
+	kev_intake_release(world->intake);
 	assert_int_equal(events(world), 1);
 	kev_coverage_tick(world->coverage, world->sample.now);
 }

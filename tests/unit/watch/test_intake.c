@@ -131,7 +131,7 @@ static void test_put_unknown_holds_all_behind_it(void **state)
 	assert_int_equal(world->asked, 1);
 
 	publish(world, "Widget");
-	assert_int_equal(kev_intake_release(world->intake), 0);
+	kev_intake_release(world->intake);
 	assert_false(kev_intake_holding(world->intake));
 	assert_string_equal(sample_changes(&world->sample), "+w@2 +t@3 w@2->4 -t@3 -old@1 +n@9");
 	assert_int_not_equal(begun, 0);
@@ -151,7 +151,7 @@ static void test_relist_sweeps_what_was_held_before_it(void **state)
 	assert_int_equal(kev_intake_relist_begin(world->intake, &begun), 0);
 	put(world, "there", "2", "Widget");
 	assert_int_equal(kev_intake_relist_end(world->intake, KEV_STR(""), &begun), 0);
-	assert_int_equal(kev_intake_release(world->intake), 0);
+	kev_intake_release(world->intake);
 	assert_string_equal(sample_changes(&world->sample), "+gone@1 +there@2 -gone@1");
 }
 

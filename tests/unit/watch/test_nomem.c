@@ -6,6 +6,7 @@
 #include "recording.h"
 
 #include "../nomem.h"
+#include "../words.h"
 #include "kevfs/base/log.h"
 #include "kevfs/watch/coverage.h"
 #include "kevfs/watch/dump.h"
@@ -187,7 +188,9 @@ static void turn(struct world *world)
 		answer_list(world, transfer);
 	}
 	/* The kinds are no better known, and what was held goes through. */
-	if (world->holding && kev_intake_release(world->intake) != 0)
+	if (world->holding)
+		kev_intake_release(world->intake);
+	if (kev_intake_take_lost(world->intake))
 		kev_watcher_relist(world->watcher);
 	world->holding = false;
 	/* From now on kinds that are not known are asked for. */
@@ -453,6 +456,46 @@ static void test_coverage(void **state)
 	assert_true(n > 200);
 }
 
+/* ---- what is held ---- */
+
+static int put_gizmo(struct world *world, unsigned number)
+{
+	char name[16];
+	struct kev_json *json = kev_json_create();
+	struct kev_event *event = NULL;
+
+	snprintf(name, sizeof(name), "n%u", number);
+	assert_non_null(json);
+	assert_int_equal(kev_json_scan(json, kev_str_c(sample_event(name, "1", "Gizmo")), NULL), 0);
+	assert_int_equal(kev_event_create(json, 0, words(), &event, NULL), 0);
+	kev_json_destroy(json);
+	if (number == KEV_INTAKE_HELD_MAX)
+		nomem_fail_in(2);
+	return kev_intake_put(world->intake, event, false);
+}
+
+/* Who puts one too many lets all through, also what others have put: of these one finds no memory. */
+static void test_what_others_put_is_lost(void **state)
+{
+	struct kev_store_counts counts;
+	struct world world;
+
+	(void)state;
+	set_up(&world);
+	world.intake = kev_intake_create(world.sample.store, on_unknown, &world);
+	assert_non_null(world.intake);
+	kev_intake_go_live(world.intake);
+	for (unsigned i = 0; i <= KEV_INTAKE_HELD_MAX; i++)
+		assert_int_equal(put_gizmo(&world, i), 0);
+	assert_true(nomem_end());
+	assert_false(kev_intake_holding(world.intake));
+	kev_store_counts(world.sample.store, &counts);
+	assert_int_equal(counts.events, KEV_INTAKE_HELD_MAX);
+	assert_true(kev_intake_take_lost(world.intake));
+	assert_false(kev_intake_take_lost(world.intake));
+	tear_down(&world);
+}
+
 /* ---- the feed, before its thread ---- */
 
 static int feed_action(void *context)
@@ -590,6 +633,7 @@ int main(void)
 		cmocka_unit_test(test_watcher),
 		cmocka_unit_test(test_kind_watch),
 		cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_what_others_put_is_lost),
 		cmocka_unit_test(test_feed_create),
 		cmocka_unit_test(test_dump_of_a_recording),
 		cmocka_unit_test(test_dump_of_a_list),
