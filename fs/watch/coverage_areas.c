@@ -94,10 +94,10 @@ void kev_area_retire(struct kev_coverage *c, struct kev_area **at)
 /* The namespace is gone, and its events with it: their own watch may not have told of all of them. */
 static int lose(struct kev_coverage *c, struct kev_area *area)
 {
-	int r = kev_intake_relist_begin(c->config.intake, &area->begun);
+	int r = kev_intake_relist_begin(c->config.intake, &area->relist);
 
 	if (!r)
-		r = kev_intake_relist_end(c->config.intake, kev_str_c(area->name), &area->begun);
+		r = kev_intake_relist_end(c->config.intake, kev_str_c(area->name), &area->relist);
 	return r ? r : kev_area_permit(c, area, false);
 }
 

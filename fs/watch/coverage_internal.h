@@ -19,9 +19,9 @@ struct kev_area {
 	struct kev_watcher *events;
 	struct kev_watcher *pods; /* NULL: not watched, or not by itself */
 	struct kev_existence *existence;
-	bool permitted; /* as the store was told */
-	bool known;     /* it is among the names that there are */
-	uint32_t begun; /* of the relist by which its events are lost */
+	bool permitted;                  /* as the store was told */
+	bool known;                      /* it is among the names that there are */
+	struct kev_intake_relist relist; /* by which its events are lost */
 };
 
 struct kev_coverage {

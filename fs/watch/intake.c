@@ -12,8 +12,7 @@ struct op {
 	enum op_kind kind;
 	struct kev_event *event; /* of PUT: a reference */
 	bool listed;
-	uint32_t *begun;       /* of RELIST_BEGIN */
-	const uint32_t *ended; /* of RELIST_END */
+	struct kev_intake_relist *relist; /* of RELIST_BEGIN and RELIST_END */
 	size_t namespace_len, name_len;
 	char text[]; /* namespace and name, one behind the other */
 };
@@ -89,10 +88,11 @@ static int do_op(struct kev_intake *intake, struct op *op)
 		kev_store_delete(intake->store, namespace_, name);
 		return 0;
 	case RELIST_BEGIN:
-		*op->begun = kev_store_relist_begin(intake->store);
+		op->relist->begun = kev_store_relist_begin(intake->store);
 		return 0;
 	case RELIST_END:
-		kev_store_relist_end(intake->store, KEV_SCOPE_EVENTS, namespace_, *op->ended);
+		op->relist->held--;
+		kev_store_relist_end(intake->store, KEV_SCOPE_EVENTS, namespace_, op->relist->begun);
 		return 0;
 	}
 	return 0;
@@ -184,22 +184,30 @@ int kev_intake_delete(struct kev_intake *intake, struct kev_str namespace_, stru
 	return 0;
 }
 
-int kev_intake_relist_begin(struct kev_intake *intake, uint32_t *begun)
+int kev_intake_relist_begin(struct kev_intake *intake, struct kev_intake_relist *relist)
 {
 	if (intake->holding)
-		return hold(intake, &(const struct op){.kind = RELIST_BEGIN, .begun = begun}, KEV_STR(""),
+		return hold(intake, &(const struct op){.kind = RELIST_BEGIN, .relist = relist}, KEV_STR(""),
 			KEV_STR(""));
-	*begun = kev_store_relist_begin(intake->store);
+	relist->begun = kev_store_relist_begin(intake->store);
 	return 0;
 }
 
-int kev_intake_relist_end(struct kev_intake *intake, struct kev_str namespace_, const uint32_t *begun)
+int kev_intake_relist_end(
+	struct kev_intake *intake, struct kev_str namespace_, struct kev_intake_relist *relist)
 {
-	if (intake->holding)
-		return hold(intake, &(const struct op){.kind = RELIST_END, .ended = begun}, namespace_,
-			KEV_STR(""));
-	kev_store_relist_end(intake->store, KEV_SCOPE_EVENTS, namespace_, *begun);
-	return 0;
+	int r;
+
+	if (!intake->holding) {
+		kev_store_relist_end(intake->store, KEV_SCOPE_EVENTS, namespace_, relist->begun);
+		return 0;
+	}
+	/* Before: it may be one too many, and done at once. */
+	relist->held++;
+	r = hold(intake, &(const struct op){.kind = RELIST_END, .relist = relist}, namespace_, KEV_STR(""));
+	if (r)
+		relist->held--;
+	return r;
 }
 
 bool kev_intake_holding(const struct kev_intake *intake)

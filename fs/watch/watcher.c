@@ -67,6 +67,7 @@ void kev_watcher_end_request(struct kev_watcher *w)
 	if (w->connected)
 		kev_health_ended(w->config.health, w->health);
 	w->connected = false;
+	w->untold = false;
 	w->stopped = false;
 	w->lost = false;
 	kev_lines_reset(w->lines);
@@ -88,14 +89,23 @@ void kev_watcher_destroy(struct kev_watcher *w)
 	free(w);
 }
 
-void kev_watcher_tell_connected(struct kev_watcher *w)
+static void tell_untold(struct kev_watcher *w)
 {
-	w->connected = true;
-	w->deadline = kev_watcher_now(w) + QUIET_MAX;
+	if (!w->untold || w->relist.held)
+		return;
+	w->untold = false;
 	kev_health_connected(w->config.health, w->health);
 	if (w->troubled)
 		kev_log_warning("%s: in sync with the server again", kev_watcher_label(w));
 	w->troubled = false;
+}
+
+void kev_watcher_tell_connected(struct kev_watcher *w)
+{
+	w->connected = true;
+	w->untold = true;
+	w->deadline = kev_watcher_now(w) + QUIET_MAX;
+	tell_untold(w);
 }
 
 /* Only the first sync may be impatient: later nobody waits, and the server gives a list a minute. */
@@ -123,8 +133,8 @@ static int relist_begin(struct kev_watcher *w)
 	else
 		kev_health_listing(w->config.health, w->health, w->settled);
 	if (w->config.kind == KEV_SCOPE_EVENTS)
-		return kev_intake_relist_begin(w->config.intake, &w->begun);
-	w->begun = kev_store_relist_begin(w->config.store);
+		return kev_intake_relist_begin(w->config.intake, &w->relist);
+	w->relist.begun = kev_store_relist_begin(w->config.store);
 	return 0;
 }
 
@@ -135,8 +145,8 @@ static int relist_end(struct kev_watcher *w)
 	w->progress.remaining = 0;
 	kev_log_info("%s: %zu listed", kev_watcher_label(w), w->progress.items);
 	if (w->config.kind == KEV_SCOPE_EVENTS)
-		return kev_intake_relist_end(w->config.intake, namespace_, &w->begun);
-	kev_store_relist_end(w->config.store, w->config.kind, namespace_, w->begun);
+		return kev_intake_relist_end(w->config.intake, namespace_, &w->relist);
+	kev_store_relist_end(w->config.store, w->config.kind, namespace_, w->relist.begun);
 	return 0;
 }
 
@@ -294,6 +304,7 @@ static void on_silence(struct kev_watcher *w)
 
 void kev_watcher_tick(struct kev_watcher *w, int64_t at)
 {
+	tell_untold(w);
 	/* It is not the server who lets us wait. */
 	if (w->deadline < INT64_MAX && w->transfer && kev_http_is_waiting(w->config.http, w->transfer))
 		w->deadline = at + HEAD_TIMEOUT * KEV_NS_PER_SEC;
@@ -347,12 +358,12 @@ bool kev_watcher_denied(const struct kev_watcher *w)
 
 bool kev_watcher_listed(const struct kev_watcher *w)
 {
-	return w->complete;
+	return w->complete && !w->relist.held;
 }
 
 bool kev_watcher_settled(const struct kev_watcher *w)
 {
-	return w->settled;
+	return w->settled && !w->relist.held;
 }
 
 enum kev_scope_kind kev_watcher_kind(const struct kev_watcher *w)

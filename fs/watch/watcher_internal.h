@@ -42,6 +42,7 @@ struct kev_watcher {
 	bool watching;                      /* it is a watch */
 	bool probing;                       /* it only asks whether it may */
 	bool connected;                     /* … and what it said first is in the store */
+	bool untold;                        /* … but what was listed before is held: nobody was told */
 	bool streaming;                     /* … and the list that it begins with is not complete */
 	enum kev_ingest_place place;        /* … and what its next line is to be */
 	bool lost;                          /* the end of that list could not be put */
@@ -57,12 +58,12 @@ struct kev_watcher {
 	bool listed;         /* the watch that begins next follows a list */
 	bool comparing;      /* a list that begins now is to show whether something was missed */
 	struct kev_buf seen; /* the resourceVersion that the next list must not be behind; empty: any */
-	uint32_t begun;      /* the relist under way */
-	bool settled;        /* the first list was complete, or forbidden */
-	bool complete;       /* a list was, and it was not forbidden since */
-	bool quiet;          /* until the first sync is over, its result is what is said */
-	bool denied;         /* the server forbids it, and it is done without */
-	bool troubled;       /* the log says that it does not work */
+	struct kev_intake_relist relist; /* the one under way; of Events its end may be held */
+	bool settled;                    /* the first list was complete, or forbidden; perhaps held */
+	bool complete;                   /* a list was, and it was not forbidden since; perhaps held */
+	bool quiet;                      /* until the first sync is over, its result is what is said */
+	bool denied;                     /* the server forbids it, and it is done without */
+	bool troubled;                   /* the log says that it does not work */
 	struct kev_error why;
 	struct kev_watcher_progress progress;
 	uint64_t received, most; /* bytes of this list; of the longest so far */

@@ -1,6 +1,7 @@
 """Namespaces that may not be seen: they are listed, and say EACCES, to root too; the others are as ever. What may be seen follows the
 server. On the fake server service accounts may list what it is told; on the real one RBAC says so."""
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -155,6 +156,25 @@ def test_given_namespace_that_is_not_there(world, mount):
     world.namespace("mistyped")
     world.create("mistyped", event("late", "mistyped"))
     assert wait_for(lambda: events_of(m, "mistyped") == {"mistyped": ["late"]})
+
+
+def test_new_namespace_with_an_unknown_kind(world, mount, scratch):
+    """Its events wait while API discovery is asked what one of them is about: until they are there it may not be seen."""
+    permit(world, events=["a", "b", "d"])
+    m = mount(world, f"state={scratch}/state", source="token")
+    m.close()
+    world.namespace("d")
+    world.create("d", event("d-0", "d"))
+    world.create("d", event("d-w", "d", kind="Widget", api_version="example.com/v1"))
+    with world.fault("stall", verb="discovery") as fault:
+        m = mount(world, f"state={scratch}/state", source="token")
+        seen = []
+
+        def there():
+            seen.append(look(m.path("d/events")))
+            return isinstance(seen[-1], list)
+        assert wait_for(there, 30) and fault.acted()
+        assert sorted(seen[-1]) == ["d-0", "d-w"] and set(seen[:-1]) <= {errno.EACCES, errno.ENOENT} and errno.EACCES in seen
 
 
 def test_namespaces_come_and_go(world, mount):

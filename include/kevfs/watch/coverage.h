@@ -20,8 +20,8 @@
  * - Events are forbidden at the cluster scope: each namespace that is known gets a watcher of its own, and
  * where pods are forbidden there, too, one more for its pods. From then on the store shows what is permitted
  * only: a namespace whose events are forbidden, or are not watched, is denied (kev_store_restrict()). One
- * that is new is denied until its first list is complete; one that was shown, until its own watcher is told
- * so.
+ * that is new is denied until its first list is complete, and nothing of it is held (intake.h); one that was
+ * shown, until its own watcher is told so.
  * - Known are those that the namespaces' watcher shows, as they come and go; where it may not, those whose
  * events are here already and that of the context: "default" where it names none, as kubectl has it. With
  * namespaces to keep to these alone are known, and nothing is asked for at the cluster scope.

@@ -49,10 +49,17 @@ int kev_intake_put(
 	struct kev_intake *intake, struct kev_event *event /* taken in any case */, bool listed) KEV_MUST_USE;
 int kev_intake_delete(struct kev_intake *intake, struct kev_str namespace_, struct kev_str name) KEV_MUST_USE;
 
-/** @param begun  set when it is its turn; borrowed until the kev_intake_relist_end() that uses it was done */
-int kev_intake_relist_begin(struct kev_intake *intake, uint32_t *begun) KEV_MUST_USE;
+/** Relists of one place, one after the other. All zero: none yet. */
+struct kev_intake_relist {
+	uint32_t begun; /**< as the store has it; set when it is its turn */
+	unsigned held;  /**< ends that wait for their turn: until then the store lacks something that was
+			   listed */
+};
+
+/** @param relist  borrowed until the kev_intake_relist_end() that uses it was done */
+int kev_intake_relist_begin(struct kev_intake *intake, struct kev_intake_relist *relist) KEV_MUST_USE;
 int kev_intake_relist_end(
-	struct kev_intake *intake, struct kev_str namespace_, const uint32_t *begun) KEV_MUST_USE;
+	struct kev_intake *intake, struct kev_str namespace_, struct kev_intake_relist *relist) KEV_MUST_USE;
 
 /** Is anything held? */
 bool kev_intake_holding(const struct kev_intake *intake);

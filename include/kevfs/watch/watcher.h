@@ -77,10 +77,10 @@ void kev_watcher_stop(struct kev_watcher *watcher);
  * everything is listed anew (kev_watcher_config.granted). */
 bool kev_watcher_denied(const struct kev_watcher *watcher);
 
-/** Is a list complete, and it was not forbidden since? */
+/** Is a list complete, and in the store, and it was not forbidden since? */
 bool kev_watcher_listed(const struct kev_watcher *watcher);
 
-/** Was the first list complete, or is it forbidden? */
+/** Was the first list complete, or is it forbidden? What was listed is in the store: nothing is held. */
 bool kev_watcher_settled(const struct kev_watcher *watcher);
 
 /** What it watches. */

@@ -21,6 +21,7 @@ struct place {
 	bool exists, events, pods; /* may be listed and watched */
 	bool lists;                /* events may be listed, but not watched */
 	const char *revision;      /* of its event; NULL: there is none */
+	const char *kind;          /* of what that is about; NULL: Pod */
 	int status;                /* of all that is asked of it; 0: as is permitted */
 };
 
@@ -154,8 +155,8 @@ static void append_item(char *items, const struct place *place, const char *reso
 	else if (place->revision)
 		snprintf(items + len, 8192 - len,
 			"%s{\"metadata\":{\"namespace\":\"%s\",\"name\":\"e-%s\",\"uid\":\"u\","
-			"\"resourceVersion\":\"%s\"},\"involvedObject\":{\"kind\":\"Pod\",\"name\":\"p\"}}",
-			comma, place->name, place->name, place->revision);
+			"\"resourceVersion\":\"%s\"},\"involvedObject\":{\"kind\":\"%s\",\"name\":\"p\"}}",
+			comma, place->name, place->name, place->revision, place->kind ? place->kind : "Pod");
 }
 
 static void answer_list(
@@ -668,6 +669,80 @@ static void test_namespace_goes_while_events_are_held(void **state)
 	kev_coverage_tick(world->coverage, world->sample.now);
 }
 
+/* What the server says of the namespace d, and an event of a kind that is not known. */
+static void grant_with_unknown(struct world *world)
+{
+	world->server.places[3] = (struct place){
+		.name = "d", .exists = true, .events = true, .revision = "7", .kind = "Widget"};
+	tell_namespace(world, "ADDED", "d");
+}
+
+/* It may be seen when what was listed is there, and not before. */
+static void test_namespace_is_held(void **state)
+{
+	struct world *world = *state;
+
+	begin(world);
+	kev_intake_go_live(world->intake);
+	world->hold = true;
+	grant_with_unknown(world);
+	assert_true(kev_intake_holding(world->intake));
+	assert_string_equal(watches(world), "pods namespaces a/events b/events d/events");
+	assert_false(seen(world, "d"));
+	pass(world, KEV_HEALTH_GRACE);
+	assert_false(seen(world, "d"));
+	assert_true(is_stale(world));
+	kev_intake_release(world->intake);
+	kev_coverage_tick(world->coverage, world->sample.now);
+	assert_true(seen(world, "d"));
+	assert_int_equal(events(world), 3);
+	assert_false(is_stale(world));
+}
+
+/* The same of all at once. */
+static void test_whole_is_held(void **state)
+{
+	struct world *world = *state;
+
+	begin(world);
+	kev_intake_go_live(world->intake);
+	place(world, "c")->kind = "Widget";
+	world->hold = true;
+	world->server.events = true;
+	pass(world, 120 * S);
+	assert_true(kev_intake_holding(world->intake));
+	assert_false(seen(world, "c"));
+	assert_true(is_stale(world));
+	kev_intake_release(world->intake);
+	kev_coverage_tick(world->coverage, world->sample.now);
+	assert_true(seen(world, "c"));
+	assert_int_equal(events(world), 3);
+	assert_false(is_stale(world));
+}
+
+/* What a state directory held is shown from the start, and unknown kinds are asked for: the first sync is
+ * over when what was listed is there. */
+static void test_first_sync_is_held(void **state)
+{
+	struct world *world = *state;
+	struct kev_error why = {""};
+
+	world->config.shown = true;
+	world->server.events = true;
+	place(world, "a")->kind = "Widget";
+	kev_intake_go_live(world->intake);
+	world->hold = true;
+	create(world);
+	settle(world);
+	assert_true(kev_intake_holding(world->intake));
+	assert_false(kev_coverage_settled(world->coverage));
+	assert_int_equal(kev_coverage_failure(world->coverage, &why), 0);
+	kev_intake_release(world->intake);
+	kev_coverage_tick(world->coverage, world->sample.now);
+	assert_true(kev_coverage_settled(world->coverage));
+	assert_int_equal(events(world), 3);
+}
+
 static void test_role_goes_and_comes(void **state)
 {
 	struct world *world = *state;
@@ -1126,6 +1201,9 @@ int main(void)
 		TEST(test_too_many_pods_later),
 		TEST(test_namespaces_come_and_go),
 		TEST(test_namespace_goes_while_events_are_held),
+		TEST(test_namespace_is_held),
+		TEST(test_whole_is_held),
+		TEST(test_first_sync_is_held),
 		TEST(test_role_goes_and_comes),
 		TEST(test_other_errors_keep_what_is_shown),
 		TEST(test_cluster_role_comes),

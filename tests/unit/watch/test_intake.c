@@ -109,7 +109,7 @@ static void test_put_origin(void **state)
 static void test_put_unknown_holds_all_behind_it(void **state)
 {
 	struct world *world = *state;
-	uint32_t begun = 0;
+	struct kev_intake_relist relist = {0};
 
 	publish(world, "Thing");
 	kev_intake_go_live(world->intake);
@@ -122,19 +122,21 @@ static void test_put_unknown_holds_all_behind_it(void **state)
 	put(world, "t", "3", "Thing");
 	put(world, "w", "4", "Widget");
 	assert_int_equal(kev_intake_delete(world->intake, KEV_STR("ns"), KEV_STR("t")), 0);
-	assert_int_equal(kev_intake_relist_begin(world->intake, &begun), 0);
+	assert_int_equal(kev_intake_relist_begin(world->intake, &relist), 0);
 	put(world, "w", "4", "Widget");
-	assert_int_equal(kev_intake_relist_end(world->intake, KEV_STR("ns"), &begun), 0);
+	assert_int_equal(kev_intake_relist_end(world->intake, KEV_STR("ns"), &relist), 0);
 	put(world, "n", "9", "Thing");
 	assert_string_equal(sample_changes(&world->sample), "");
-	assert_int_equal(begun, 0);
+	assert_int_equal(relist.begun, 0);
+	assert_int_equal(relist.held, 1);
 	assert_int_equal(world->asked, 1);
 
 	publish(world, "Widget");
 	kev_intake_release(world->intake);
 	assert_false(kev_intake_holding(world->intake));
 	assert_string_equal(sample_changes(&world->sample), "+w@2 +t@3 w@2->4 -t@3 -old@1 +n@9");
-	assert_int_not_equal(begun, 0);
+	assert_int_not_equal(relist.begun, 0);
+	assert_int_equal(relist.held, 0);
 	put(world, "w", "10", "Widget");
 	assert_string_equal(sample_changes(&world->sample), "w@4->10");
 	assert_int_equal(world->asked, 1);
@@ -144,13 +146,13 @@ static void test_put_unknown_holds_all_behind_it(void **state)
 static void test_relist_sweeps_what_was_held_before_it(void **state)
 {
 	struct world *world = *state;
-	uint32_t begun;
+	struct kev_intake_relist relist = {0};
 
 	kev_intake_go_live(world->intake);
 	put(world, "gone", "1", "Widget");
-	assert_int_equal(kev_intake_relist_begin(world->intake, &begun), 0);
+	assert_int_equal(kev_intake_relist_begin(world->intake, &relist), 0);
 	put(world, "there", "2", "Widget");
-	assert_int_equal(kev_intake_relist_end(world->intake, KEV_STR(""), &begun), 0);
+	assert_int_equal(kev_intake_relist_end(world->intake, KEV_STR(""), &relist), 0);
 	kev_intake_release(world->intake);
 	assert_string_equal(sample_changes(&world->sample), "+gone@1 +there@2 -gone@1");
 }
