@@ -55,6 +55,7 @@ struct kev_archive {
 	uint64_t access;         /* … kev_store_access_changes() */
 	uint64_t added;          /* in this transaction */
 	int64_t purge_wait;      /* ns until there is something to purge */
+	struct kev_wall wall;    /* by which that is done */
 	struct kev_error error;
 
 	pthread_mutex_t lock; /* protects what follows; a leaf */
@@ -390,6 +391,20 @@ static void acknowledge(struct kev_archive *archive, struct kev_str resource_ver
 			(unsigned long long)acknowledged, (int)len, resource_version.data);
 }
 
+/* What the limits no longer cover. While the wall clock is not believed, it is no time by which anything is
+ * old. */
+static int purge(struct kev_archive *archive)
+{
+	struct kev_moment now = kev_moment_now(archive->config.clock);
+	int64_t trial = kev_wall_wait(&archive->wall, now, archive->config.retain.age);
+	int r = kev_history_purge(archive->history, &archive->config.retain, trial ? 0 : now.real,
+		PURGE_BATCH, &archive->purge_wait, &archive->error);
+
+	if (!r && trial && trial < archive->purge_wait)
+		archive->purge_wait = trial;
+	return r;
+}
+
 /* Everything that is to be done, as one transaction. */
 static int write_batch(struct kev_archive *archive)
 {
@@ -405,8 +420,7 @@ static int write_batch(struct kev_archive *archive)
 	if (!r && complete)
 		r = kev_history_set_complete(archive->history, &archive->error);
 	if (!r)
-		r = kev_history_purge(archive->history, &archive->config.retain, realtime(archive),
-			PURGE_BATCH, &archive->purge_wait, &archive->error);
+		r = purge(archive);
 	if (!r)
 		r = kev_history_commit(archive->history, &archive->error);
 	if (r)

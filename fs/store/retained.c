@@ -62,8 +62,7 @@ static int reserve(struct kev_retained *retained)
 	return 0;
 }
 
-int kev_retained_restore(
-	struct kev_retained *retained, struct kev_event *event, int64_t gone, struct kev_moment now)
+static int append(struct kev_retained *retained, struct kev_event *event, int64_t gone, struct kev_moment now)
 {
 	if (reserve(retained) != 0)
 		return -ENOMEM;
@@ -79,11 +78,20 @@ int kev_retained_restore(
 	return 0;
 }
 
+int kev_retained_restore(
+	struct kev_retained *retained, struct kev_event *event, int64_t gone, struct kev_moment now)
+{
+	int r = append(retained, event, gone, now);
+
+	if (!r && gone > retained->restored)
+		retained->restored = gone;
+	return r;
+}
+
 int kev_retained_add(struct kev_retained *retained, struct kev_event *event, struct kev_moment now)
 {
 	/* No mark twice: an event that went, came, and went again has two places, and one is empty. */
-	return kev_retained_restore(
-		retained, event, now.real > retained->last ? now.real : retained->last + 1, now);
+	return append(retained, event, now.real > retained->last ? now.real : retained->last + 1, now);
 }
 
 void kev_retained_remove(struct kev_retained *retained, struct kev_event *event)
@@ -122,12 +130,20 @@ static const struct kev_retained_place *oldest(struct kev_retained *retained)
 	return NULL;
 }
 
-/* How long it has been gone, by the clock that says more. The first in the order is the oldest by both. */
-static int64_t age_of(const struct kev_retained_place *place, struct kev_moment now)
+/* @return ns until it passes its age (kev_wall); 0: it has */
+static int64_t left_of(struct kev_retained *retained, const struct kev_retained_place *place, int64_t age,
+	struct kev_moment now)
 {
-	int64_t by_mark = now.real - place->gone, here = now.monotonic - place->added;
+	int64_t left = age - (now.monotonic - place->added);
 
-	return by_mark > here ? by_mark : here;
+	if (place->gone <= retained->restored) {
+		int64_t by_mark = age - (now.real - place->gone);
+		int64_t wait = kev_wall_wait(&retained->wall, now, age);
+
+		wait = by_mark > wait ? by_mark : wait;
+		left = left < wait ? left : wait;
+	}
+	return left > 0 ? left : 0;
 }
 
 struct kev_event *kev_retained_overdue(
@@ -139,7 +155,7 @@ struct kev_event *kev_retained_overdue(
 		return NULL;
 	if ((limits->count && retained->live > limits->count) ||
 		(limits->bytes && retained->bytes > limits->bytes) ||
-		(limits->age && age_of(place, now) >= limits->age))
+		(limits->age && left_of(retained, place, limits->age, now) == 0))
 		return place->event;
 	return NULL;
 }
@@ -148,10 +164,6 @@ int64_t kev_retained_wait(
 	struct kev_retained *retained, const struct kev_retain *limits, struct kev_moment now)
 {
 	const struct kev_retained_place *place = limits->age ? oldest(retained) : NULL;
-	int64_t age;
 
-	if (!place)
-		return INT64_MAX;
-	age = age_of(place, now);
-	return age < limits->age ? limits->age - age : 0;
+	return place ? left_of(retained, place, limits->age, now) : INT64_MAX;
 }

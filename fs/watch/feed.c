@@ -183,7 +183,7 @@ static void time_out(struct kev_feed *feed)
 			feed->config.cluster->server, feed->config.sync_timeout);
 }
 
-/* What is retained is let go by the wall clock; it may be set, so this looks anew each time. */
+/* What is retained may be let go by the wall clock; it may be set, so this looks anew each time. */
 static void expire(struct kev_feed *feed, int64_t at)
 {
 	int64_t wait = kev_store_expire(feed->config.store);

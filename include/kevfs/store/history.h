@@ -99,6 +99,7 @@ int kev_history_compare_end(struct kev_history *history, struct kev_error *error
 
 /**
  * Remove at most max superseded revisions that are over a limit, those first that were superseded first.
+ * @param now   by the wall clock; 0 where that is not believed (kev_wall): nothing is old then
  * @param wait  set to ns until there is something to do by age: 0 where there is more already, INT64_MAX
  * where nothing is; untouched on error
  */

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kevfs/base/clock.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/event/event.h"
+#include "kevfs/store/wall.h"
 
 /** How much is kept of what the server no longer has. All limits hold that are not 0; without any, nothing is
  * kept. */
@@ -23,25 +23,13 @@ static inline bool kev_retain_any(const struct kev_retain *retain)
 	return retain->age || retain->bytes || retain->count;
 }
 
-/** A moment on both clocks, ns. */
-struct kev_moment {
-	int64_t real, monotonic;
-};
-
-static inline struct kev_moment kev_moment_now(const struct kev_clock *clock)
-{
-	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_monotonic(clock)};
-}
-
 /**
  * The events that are marked as gone (kev_event_gone), in the order in which they went. An event leaves this
  * order from its midst when it is there again: its place then stays, empty, for a while. Used by one thread
  * at a time; the caller's lock protects it.
  *
- * The wall clock may be wrong, and be set. Where a mark is in its future nobody knows which of the two is: by
- * the marks, what went before the machine began in 1970 would be let go at once when that is mended; by the
- * clock alone, one that was a year ahead for a moment would keep everything for a year. So the time that
- * passed since the event was added counts too.
+ * How old each is, kev_wall says. Marks increase; so what was added is behind what was restored, which was
+ * before, and the first in the order is the oldest by either clock.
  */
 struct kev_retained {
 	struct kev_retained_place *places;
@@ -49,7 +37,9 @@ struct kev_retained {
 	size_t live;               /* of count, those that are not empty */
 	uint64_t bytes;            /* of those */
 	int64_t last;              /* the latest mark given */
-	bool unsorted;             /* some were not added in their order */
+	int64_t restored;          /* the latest of those that were restored */
+	struct kev_wall wall;
+	bool unsorted; /* some were not added in their order */
 };
 
 /** One place in the order. */
@@ -72,7 +62,7 @@ void kev_retained_fini(struct kev_retained *retained);
 int kev_retained_add(
 	struct kev_retained *retained, struct kev_event *event, struct kev_moment now) KEV_MUST_USE;
 
-/** The same for one that went at a known time, in any order: what an archive holds. */
+/** The same for one that went at a known time, in any order: what an archive holds. Before any is added. */
 int kev_retained_restore(struct kev_retained *retained, struct kev_event *event, int64_t gone,
 	struct kev_moment now) KEV_MUST_USE;
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "kevfs/store/archive.h"
@@ -15,14 +16,30 @@ struct site {
 	struct kev_archive *archive;
 	struct kev_retain retain;
 	struct kev_error error;
+	struct kev_clock clock;     /* the archive's: the system's … */
+	_Atomic int64_t later, set; /* … but later on both, and by how much the wall clock is set besides */
 };
+
+static int64_t site_now(void *context)
+{
+	struct site *site = context;
+
+	return kev_clock_realtime(kev_clock_system()) + site->later + site->set;
+}
+
+static int64_t site_monotonic(void *context)
+{
+	struct site *site = context;
+
+	return kev_clock_monotonic(kev_clock_system()) + site->later;
+}
 
 static void open_archive(struct site *site)
 {
 	const struct kev_archive_config config = {.directory = site->directory,
 		.view = {.server = "https://a"},
 		.retain = site->retain,
-		.clock = kev_clock_system(),
+		.clock = &site->clock,
 		.store = site->world.store};
 
 	if (kev_archive_open(&config, &site->archive, &site->error))
@@ -61,6 +78,7 @@ static int set_up(void **state)
 
 	assert_non_null(site);
 	site->directory = new_directory();
+	site->clock = (struct kev_clock){site_now, site_monotonic, site};
 	/* By our clock, what happens at the store's noon is long ago. */
 	site->retain.age = 10000 * DAY;
 	start(site);
@@ -341,6 +359,33 @@ static void test_purge_by_itself(void **state)
 	assert_string_equal(held(site), "x@3:2 ");
 }
 
+/* Of superseded revisions only the wall clock says how old they are. It is not believed at once, nor when it
+ * was just set. */
+static void test_purge_by_a_clock_that_is_set(void **state)
+{
+	struct site *site = *state;
+
+	end(site);
+	site->retain = (struct kev_retain){.age = DAY};
+	start(site);
+	put(&site->world, event("a", "x", "1", "one"), KEV_ORIGIN_LIVE);
+	put(&site->world, event("a", "x", "2", "two"), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 2);
+	assert_int_equal(status_of(site).past.superseded, 1);
+	/* It is a day ahead for a moment. */
+	site->set = DAY;
+	put(&site->world, event("a", "x", "3", "two"), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 3);
+	assert_int_equal(status_of(site).past.superseded, 2);
+	site->later = 601 * S;
+	site->set = 0;
+	put(&site->world, event("a", "x", "4", "two"), KEV_ORIGIN_LIVE);
+	WAIT_FOR(status_of(site).acknowledged == 4);
+	assert_int_equal(status_of(site).past.superseded, 3);
+	site->later = 1202 * S;
+	WAIT_FOR(status_of(site).past.superseded == 0);
+}
+
 static int note_name(void *context, struct kev_str name)
 {
 	kev_buf_printf(context, "%.*s ", (int)name.len, name.data);
@@ -441,6 +486,7 @@ int main(void)
 		TEST(test_full_queue),
 		TEST(test_complete_is_not_said_too_early),
 		TEST(test_purge_by_itself),
+		TEST(test_purge_by_a_clock_that_is_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

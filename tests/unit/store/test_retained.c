@@ -127,11 +127,73 @@ static void test_clock_set_back(void **state)
 	kev_retained_fini(&retained);
 }
 
-/* The machine began in 1970, and its clock was set right then. */
+/* The wall clock is two days ahead for a moment, a second after one went: that went a second ago. */
+static void test_step_forward_for_a_moment(void **state)
+{
+	const struct kev_retain day = {.age = DAY};
+	const struct kev_moment ahead = {NOON + 2 * DAY, at(NOON + S).monotonic};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	add(&retained, events[0], NOON);
+	assert_null(kev_retained_overdue(&retained, &day, ahead));
+	assert_int_equal(kev_retained_wait(&retained, &day, ahead), DAY - S);
+	/* Nor does it go earlier where that lasts. */
+	assert_null(kev_retained_overdue(
+		&retained, &day, (struct kev_moment){NOON + 3 * DAY - 1, at(NOON + DAY).monotonic - 1}));
+	assert_ptr_equal(kev_retained_overdue(&retained, &day, at(NOON + DAY)), events[0]);
+	kev_retained_fini(&retained);
+}
+
+/* The same, where an earlier process has kept it: its mark alone says how old it is, by the wall clock. */
+static void test_step_forward_for_a_moment_and_restored(void **state)
+{
+	const struct kev_retain day = {.age = DAY};
+	struct kev_retained retained;
+	int64_t start = at(NOON).monotonic;
+
+	(void)state;
+	kev_retained_init(&retained);
+	assert_int_equal(kev_retained_restore(&retained, events[0], NOON - DAY / 2, at(NOON)), 0);
+	add(&retained, events[1], NOON);
+	assert_null(kev_retained_overdue(&retained, &day, at(NOON)));
+	assert_int_equal(kev_retained_wait(&retained, &day, at(NOON)), DAY / 2);
+	assert_null(kev_retained_overdue(&retained, &day, (struct kev_moment){NOON + DAY, start + 900 * S}));
+	assert_int_equal(kev_retained_wait(&retained, &day, (struct kev_moment){NOON + DAY, start + 900 * S}),
+		600 * S);
+	assert_null(kev_retained_overdue(&retained, &day, at(NOON + 901 * S)));
+	assert_null(kev_retained_overdue(&retained, &day, at(NOON + DAY / 2 - 1)));
+	assert_ptr_equal(kev_retained_overdue(&retained, &day, at(NOON + DAY / 2)), events[0]);
+	kev_retained_remove(&retained, events[0]);
+	assert_null(kev_retained_overdue(&retained, &day, at(NOON + DAY - 1)));
+	assert_ptr_equal(kev_retained_overdue(&retained, &day, at(NOON + DAY)), events[1]);
+	kev_retained_fini(&retained);
+}
+
+/* It was restored, came, and went again here. */
+static void test_restored_and_gone_again(void **state)
+{
+	const struct kev_retain day = {.age = DAY};
+	const struct kev_moment ahead = {NOON + 9 * DAY, at(NOON + 3600 * S).monotonic};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	assert_int_equal(kev_retained_restore(&retained, events[0], NOON - S, at(NOON)), 0);
+	kev_retained_remove(&retained, events[0]);
+	add(&retained, events[0], NOON + S);
+	assert_null(kev_retained_overdue(&retained, &day, ahead));
+	assert_int_equal(kev_retained_wait(&retained, &day, ahead), DAY - 3599 * S);
+	kev_retained_fini(&retained);
+}
+
+/* The machine began in 1970, and its clock was set right then: it is believed after a while. */
 static void test_clock_set_forward(void **state)
 {
 	const struct kev_retain day = {.age = DAY};
-	const struct kev_moment early = {5 * S, 5 * S};
+	const struct kev_moment early = {5 * S, 5 * S}, right = {NOON + DAY, 6 * S},
+				later = {NOON + DAY + 600 * S, 606 * S};
 	struct kev_retained retained;
 
 	(void)state;
@@ -140,8 +202,25 @@ static void test_clock_set_forward(void **state)
 	assert_null(kev_retained_overdue(&retained, &day, early));
 	assert_int_equal(kev_retained_wait(&retained, &day, early), DAY);
 	assert_null(kev_retained_overdue(&retained, &day, (struct kev_moment){NOON + DAY - 1, 6 * S}));
+	assert_null(kev_retained_overdue(&retained, &day, right));
+	assert_int_equal(kev_retained_wait(&retained, &day, right), 600 * S);
+	assert_ptr_equal(kev_retained_overdue(&retained, &day, later), events[0]);
+	assert_int_equal(kev_retained_wait(&retained, &day, later), 0);
+	kev_retained_fini(&retained);
+}
+
+/* The wall clock is never right: what was restored stays as long as what went here. */
+static void test_clock_always_behind(void **state)
+{
+	const struct kev_retain day = {.age = DAY};
+	struct kev_retained retained;
+
+	(void)state;
+	kev_retained_init(&retained);
+	assert_int_equal(kev_retained_restore(&retained, events[0], NOON, (struct kev_moment){S, S}), 0);
+	assert_null(kev_retained_overdue(&retained, &day, (struct kev_moment){DAY + S - 1, DAY + S - 1}));
 	assert_ptr_equal(
-		kev_retained_overdue(&retained, &day, (struct kev_moment){NOON + DAY, 6 * S}), events[0]);
+		kev_retained_overdue(&retained, &day, (struct kev_moment){DAY + S, DAY + S}), events[0]);
 	kev_retained_fini(&retained);
 }
 
@@ -196,7 +275,11 @@ int main(void)
 		TEST(test_bytes_and_count),
 		TEST(test_marks_increase),
 		TEST(test_clock_set_back),
+		TEST(test_step_forward_for_a_moment),
+		TEST(test_step_forward_for_a_moment_and_restored),
+		TEST(test_restored_and_gone_again),
 		TEST(test_clock_set_forward),
+		TEST(test_clock_always_behind),
 		TEST(test_restore_in_any_order),
 		TEST(test_room_is_bounded),
 	};

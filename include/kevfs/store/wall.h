@@ -1,0 +1,47 @@
+#ifndef KEVFS_STORE_WALL_H
+#define KEVFS_STORE_WALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kevfs/base/clock.h"
+
+/** A moment on both clocks, ns. */
+struct kev_moment {
+	int64_t real, monotonic;
+};
+
+static inline struct kev_moment kev_moment_now(const struct kev_clock *clock)
+{
+	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_monotonic(clock)};
+}
+
+/**
+ * The wall clock, as far as it is believed when something is let go for its age. It may be wrong, and be set;
+ * what is deleted by it does not come back when it is set right. The rule:
+ *
+ * - What went in this process is as old as the monotonic clock says, whatever the wall clock does.
+ * - What an earlier process has kept has marks of the wall clock only: it is as old as those say while the
+ *   wall clock is believed, and in any case as old as the time for which it has been here.
+ * - So is a revision that was superseded, also in this process: all that is known of it stands on the disk.
+ * - The wall clock is believed when both clocks have gone on alike, but for some seconds, for ten minutes:
+ * since they were first looked at, and since the wall clock was last set, in either direction (the machine
+ * slept: it looks the same). Where less than ten minutes is kept, for as long as that: what is older than the
+ * last step is then overdue by any clock.
+ *
+ * Used by one thread at a time; all 0 at first.
+ */
+struct kev_wall {
+	int64_t ahead; /* of the monotonic clock, ns */
+	int64_t since; /* monotonic ns: as long as that */
+	bool seen;
+};
+
+/**
+ * Look at both clocks.
+ * @param age  what is kept for so long is to be let go, ns
+ * @return ns until the wall clock is believed if it is not set; 0: it is
+ */
+int64_t kev_wall_wait(struct kev_wall *wall, struct kev_moment now, int64_t age);
+
+#endif
