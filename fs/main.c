@@ -233,6 +233,7 @@ static int create_rooms(struct app *app, struct kev_error *error)
 		return r;
 	kev_tree_set_about(app->tree, &(struct kev_tree_about){.health = app->health,
 					      .source = app->options.source,
+					      .server = app->cluster ? app->cluster->server : app->dump,
 					      .version = app->version.data,
 					      .mtime_last = app->options.mtime_last,
 					      .archive = app->archive});

@@ -249,6 +249,8 @@ int kev_status_write(struct kev_buf *out, const struct kev_report_source *source
 	report = begin_object(out, 1);
 	put_string(&report, "version", KEVFS_VERSION);
 	put_string(&report, "source", about->source);
+	if (about->server)
+		put_string(&report, "server", about->server);
 	put_string(&report, "mtime", about->mtime_last ? "last" : "name");
 	put_time(&report, "started", state.started);
 	put_bool(&report, "synced", state.synced);

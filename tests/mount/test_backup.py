@@ -326,7 +326,7 @@ def test_script(world_of, scratch, mount, option):
     assert {identity(e) for e in revisions(backup)} >= seen
     assert re.search(r": 0 files copied, 0 revisions$", back_up(world.mount, backup).stdout.decode().strip())
     assert back_up(world.mount, backup, "-q").stdout == b""
-    assert json.loads((backup / "complete").read_text())["synced"] and sorted(os.listdir(backup)) == ["complete", "lock", "position", "revisions", "tree"]
+    assert json.loads((backup / "complete").read_text())["synced"] and sorted(os.listdir(backup)) == ["complete", "lock", "position", "revisions", "server", "tree"]
     run(SCRIPT, "restore", backup, scratch / "list")
     again = mount(None, source=f"file:{scratch}/list")
     # Also what came and went between two copies: the logs had it.
@@ -361,6 +361,47 @@ def test_script_refuses_what_is_no_kevfs(fake, mount, scratch):
     (scratch / "foreign/file").write_text("x")
     refused(m, scratch / "foreign", "is not empty, and holds no backup")
     assert os.listdir(scratch / "foreign") == ["file"] and not (scratch / "backup").exists()
+
+
+def test_script_refuses_another_server(fake, start_fake, mount, scratch, workspace):
+    """On the same directory, by the same name; and another name of the same server changes nothing."""
+    other, backup, point = start_fake(), scratch / "backup", workspace.new_directory("mnt")
+    fake.create("default", event("one"))
+    other.create("default", event("two"))
+    m = mount(fake, directory=point)
+    back_up(m, backup)
+    server = status(m)["server"]
+    assert (backup / "server").read_text() == f"{server}\n-\n"
+    (backup / "server").unlink()  # an older one's
+    back_up(m, backup)
+    m.close()
+    m = mount(other, directory=point)
+    other_server = status(m)["server"]
+    assert other_server != server
+    refused(m, backup, f"{backup} holds what {server} (-) had, but {point} shows {other_server} (-): name another DIR")
+    back_up(m, scratch / "another")
+    m.close()
+    assert list(files_below(backup / "tree")) == ["one"] and (backup / "server").read_text() == f"{server}\n-\n"
+    context = fake.kubectl("config", "current-context").stdout.decode().strip()
+    m = mount(fake, source=context, directory=point)
+    back_up(m, backup)
+    assert (backup / "server").read_text() == f"{server}\n{context}\n"
+
+
+def test_script_refuses_another_file(mount, scratch, workspace):
+    """The path decides, not what the file holds, nor how the path is written."""
+    (scratch / "a").mkdir()
+    for n in ("one", "two"):
+        (scratch / "a" / n).write_text('{"kind":"List","apiVersion":"v1","items":[]}')
+    m = mount(None, source=f"file:{scratch}/a/one")
+    back_up(m, scratch / "backup")
+    (scratch / "a/one").unlink()
+    (scratch / "a/one").symlink_to("two")
+    m = mount(None, source=f"file:{scratch}/a/../a//one")
+    back_up(m, scratch / "backup")
+    assert (scratch / "backup/server").read_text().splitlines()[0] == f"{scratch}/a/one"
+    m = mount(None, source=f"file:{scratch}/a/two")
+    refused(m, scratch / "backup", f"holds what {scratch}/a/one (")
 
 
 @pytest.mark.needs_root
@@ -450,7 +491,7 @@ def test_script_is_killed(start_fake, mount, scratch):
     back_up(m, backup)
     assert files_below(backup / "tree") == {name: text for (_, name), text in want.items()}
     assert {identity(e) for e in revisions(backup)} == set(map(identity, server.events().values()))
-    assert sorted(os.listdir(backup)) == ["complete", "lock", "position", "revisions", "tree"]
+    assert sorted(os.listdir(backup)) == ["complete", "lock", "position", "revisions", "server", "tree"]
 
 
 def test_script_and_the_logs_rotation(fake, mount, scratch):

@@ -54,9 +54,10 @@ void kev_tree_set_log_max(struct kev_tree *tree, uint64_t max);
 /** What the reports in /.kevfs tell of, besides what the store holds. All borrowed. */
 struct kev_tree_about {
 	struct kev_health *health;
-	const char *source;          /**< where all comes from, for people; any bytes */
-	const char *version;         /**< what /.kevfs/version says; NULL: the version alone */
-	bool mtime_last;             /**< as the mount has it: -o mtime=last */
+	const char *source;  /**< where all comes from, for people; any bytes */
+	const char *server;  /**< what that came to: the API server's URL, or the file's path; or NULL */
+	const char *version; /**< what /.kevfs/version says; NULL: the version alone */
+	bool mtime_last;     /**< as the mount has it: -o mtime=last */
 	struct kev_archive *archive; /**< or NULL */
 };
 

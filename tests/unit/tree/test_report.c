@@ -56,7 +56,9 @@ static struct kev_health *attach(struct world *world, const char *source)
 	struct kev_health *health = kev_health_create(&world->clock);
 
 	assert_non_null(health);
-	kev_tree_set_about(world->tree, &(struct kev_tree_about){.health = health, .source = source});
+	kev_tree_set_about(
+		world->tree, &(struct kev_tree_about){
+				     .health = health, .source = source, .server = "https://127.0.0.1:6443"});
 	return health;
 }
 
@@ -86,6 +88,7 @@ static void test_status_says_all(void **state)
 			    "{\n"
 			    "    \"version\": \"" KEVFS_VERSION "\",\n"
 			    "    \"source\": \"prod\",\n"
+			    "    \"server\": \"https://127.0.0.1:6443\",\n"
 			    "    \"mtime\": \"name\",\n"
 			    "    \"started\": \"2026-05-28T20:26:40.000000000Z\",\n"
 			    "    \"synced\": true,\n"
