@@ -542,6 +542,44 @@ def test_restore_prefers_the_newest(fake, mount, scratch):
     assert {k: content for k, (_, content) in again.events().items()} == want
 
 
+def test_restore_holds_each_event_once(fake, mount, scratch, workspace):
+    """However often the first sync of another mount was copied; and of each the newest revision, whatever lies in its metadata."""
+    point, backup = workspace.new_directory("mnt"), scratch / "backup"
+    events = {n: event(n) for n in ("same", "repeats", "owned")}
+    events["owned"]["metadata"].update(ownerReferences=[{"apiVersion": "v1", "kind": "Pod", "name": "same", "uid": "same-uid"}], annotations={"uid": "x", "resourceVersion": "9999999"})
+    for e in events.values():
+        fake.create("default", e)
+    for i in range(2, 5):
+        m = mount(fake, directory=point)
+        back_up(m, backup)
+        for n in ("repeats", "owned"):
+            events[n]["count"] = i
+            fake.update("default", events[n])
+        assert wait_for(lambda i=i: all(json.loads(open(m.path("default/events", n), "rb").read())["count"] == i for n in ("repeats", "owned")))
+        time.sleep(0.2)  # the logs show it then, at the latest
+        want = {k: content for k, (_, content) in m.events().items()}
+        back_up(m, backup)
+        m.close()
+    assert len(revisions(backup)) > 9
+    # As others write it: in the order of the alphabet, an owner's uid before the Event's.
+    piece = max((backup / "revisions").iterdir())
+    piece.write_bytes(gzip.compress(b"".join(json.dumps(json.loads(line), sort_keys=True).encode() + b"\n" for line in gzip.decompress(piece.read_bytes()).splitlines())))
+    run(SCRIPT, "restore", backup, scratch / "list")
+    items = json.loads((scratch / "list").read_text())["items"]
+    assert sorted(map(identity, items)) == sorted(map(identity, fake.events().values()))
+    assert {k: content for k, (_, content) in mount(None, source=f"file:{scratch}/list").events().items()} == want
+
+
+def test_restore_of_what_has_no_uid(scratch):
+    """Its name stands for it; and where no resourceVersion can be compared, what was written last counts."""
+    items = [{"apiVersion": "v1", "kind": "Event", "metadata": {"name": n, "namespace": "default", "resourceVersion": "a"}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}, "count": count}
+             for n, count in (("one", 1), ("two", 1), ("one", 2))]
+    (scratch / "backup/tree").mkdir(parents=True)
+    (scratch / "backup/revisions").mkdir()
+    (scratch / "backup/revisions/1.jsonl.gz").write_bytes(gzip.compress(b"".join(json.dumps(i).encode() + b"\n" for i in items)))
+    assert sorted((i["metadata"]["name"], i["count"]) for i in json.loads(run(SCRIPT, "restore", scratch / "backup", "-").stdout)["items"]) == [("one", 2), ("two", 1)]
+
+
 def test_restore_refuses(fake, mount, scratch):
     m = mount(fake)
     for arguments, why in ((("restore", scratch, scratch / "list"), "holds no backup"), (("restore", scratch / "none", "-"), "there is no")):
