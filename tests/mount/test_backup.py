@@ -592,11 +592,38 @@ def test_restore_refuses(fake, mount, scratch):
     (scratch / "list").unlink()
     (scratch / "backup/revisions/1.jsonl.gz").write_bytes(b"no gzip")
     r = run(SCRIPT, "restore", scratch / "backup", scratch / "list", check=False)
+    assert b"backup cannot be read as a whole: gzip: " in r.stderr and b"1.jsonl.gz: not in gzip format" in r.stderr and r.stderr.count(b"\n") == 1
     assert r.returncode == 1 and not (scratch / "list").exists() and not [n for n in os.listdir(scratch) if n.startswith(".kevfs")]
     # Nothing at all is a list, too.
     (scratch / "backup/revisions/1.jsonl.gz").unlink()
     run(SCRIPT, "restore", scratch / "backup", scratch / "list")
     assert json.loads((scratch / "list").read_text())["items"] == [] and mount(None, source=f"file:{scratch}/list").files() == []
+
+
+@pytest.mark.needs_root
+def test_restore_says_what_cannot_be_written(scratch):
+    """And does not blame the backup, which is whole."""
+    def failed(why, to, into=subprocess.DEVNULL):
+        r = subprocess.run([SCRIPT, "restore", scratch / "backup", to], stdout=into, stderr=subprocess.PIPE, timeout=60, check=False)
+        assert (r.returncode, r.stderr.decode()) == (1, f"kevfs-backup: {why}\n")
+    (scratch / "backup/tree").mkdir(parents=True)
+    for i in range(2000):
+        (scratch / "backup/tree" / str(i)).write_text(json.dumps({"metadata": {"name": str(i), "namespace": "default", "uid": str(i)}, "message": "x" * 100}))
+    with open("/dev/full", "wb") as full:
+        failed("standard output cannot be written: No space left on device", "-", full)
+    (scratch / "full").mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=64k", "none", scratch / "full")
+    try:
+        failed(f"{scratch}/full/list cannot be written: No space left on device", scratch / "full/list")
+        assert not os.listdir(scratch / "full")
+    finally:
+        run("umount", scratch / "full")
+    failed(f"{scratch}/none/list cannot be written: No such file or directory", scratch / "none/list")
+    with subprocess.Popen([SCRIPT, "restore", scratch / "backup", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        p.stdout.read(1)
+        p.stdout.close()
+        assert p.stderr.read() == b"kevfs-backup: standard output cannot be written: nobody reads it to the end\n"
+    assert p.returncode == 1
 
 
 @pytest.mark.parametrize("arguments", [(), ("x",), ("-z", "a", "b"), ("-w", "soon", "a", "b"), ("-w",), ("a", "b", "c"), ("restore", "a", "b", "c")])
