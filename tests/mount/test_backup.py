@@ -626,10 +626,19 @@ def test_restore_says_what_cannot_be_written(scratch):
     assert p.returncode == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("x",), ("-z", "a", "b"), ("-w", "soon", "a", "b"), ("-w",), ("a", "b", "c"), ("restore", "a", "b", "c")])
-def test_script_usage(arguments):
+@pytest.mark.parametrize("why, arguments", [("it takes MOUNTPOINT and DIR", ()), ("it takes MOUNTPOINT and DIR", ("x",)), ("it takes MOUNTPOINT and DIR", ("a", "b", "c")),
+                                            ("-z: there is no such option", ("-z", "a", "b")), ("--quiet: there is no such option", ("-q", "--quiet", "a", "b")), ("-w soon: it takes seconds, 0 to 99999", ("-w", "soon", "a", "b")), ("-w: its value is missing", ("-w",)),
+                                            ("restore takes DIR and FILE", ("restore", "a")), ("restore takes DIR and FILE", ("restore", "a", "b", "c"))])
+def test_script_usage(why, arguments):
     r = run(SCRIPT, *arguments, check=False)
-    assert r.returncode == 2 and b"kevfs-backup restore DIR FILE" in r.stderr and not r.stderr.startswith(b"#")
+    said = r.stderr.decode()
+    assert r.returncode == 2 and said.startswith(f"kevfs-backup: {why}\n  kevfs-backup [-q]") and "kevfs-backup restore DIR FILE" in said and r.stdout == b""
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_script_help(option):
+    r = run(SCRIPT, option)
+    assert r.stdout.startswith(b"  kevfs-backup [-q] [-w SECONDS] MOUNTPOINT DIR") and r.stderr == b""
 
 
 def test_units(scratch):
