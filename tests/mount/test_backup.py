@@ -360,6 +360,8 @@ def test_script_refuses_what_is_no_kevfs(fake, mount, scratch):
     (scratch / "foreign").mkdir()
     (scratch / "foreign/file").write_text("x")
     refused(m, scratch / "foreign", "is not empty, and holds no backup")
+    inside = refused(m, m.path("default/backup"), f"{m.dir}/default/backup lies in the mount").stderr
+    assert inside.count(b"\n") == 1
     assert os.listdir(scratch / "foreign") == ["file"] and not (scratch / "backup").exists()
 
 
@@ -422,7 +424,7 @@ def test_script_refuses_what_is_not_in_sync(fake, mount, scratch):
     fake.create("default", event("one"))
     with fake.fault("stall", resource="events") as fault:
         m = mount(fake, "delay_sync")
-        refused(m, scratch / "backup", "is not in sync")
+        refused(m, scratch / "backup", "is not in sync with its server: it has not answered yet\n")
         assert not (scratch / "backup").exists()
         fault.remove()
     back_up(m, scratch / "backup")
@@ -433,6 +435,32 @@ def test_script_refuses_what_is_not_in_sync(fake, mount, scratch):
     assert (scratch / "backup/complete").read_text() == before
     fake.order("recover")
     back_up(m, scratch / "backup", "-w", "45")
+
+
+@pytest.mark.needs_root
+def test_script_and_a_full_disk(start_fake, mount, scratch):
+    """It says so, whatever does not fit, in one line unless rsync has more to say; when there is room again, it goes on."""
+    server, full = start_fake("-events", "500"), scratch / "full"
+    m = mount(server)
+    full.mkdir()
+    for size in (4, 16, 200):  # the directories, a note, the revisions
+        run("mount", "-t", "tmpfs", "-o", f"size={size}k", "none", full)
+        try:
+            said = refused(m, full, "No space left on device\n").stderr.decode()
+            assert said.startswith("kevfs-backup: ") and str(full) in said and said.count("\n") == 1
+            run("mount", "-o", "remount,size=20m", full)
+            back_up(m, full)
+            assert len(files_below(full / "tree")) == 500 and len(revisions(full)) == 500
+        finally:
+            run("umount", full)
+
+
+def test_script_without_rsync(mount, fake, scratch):
+    (scratch / "bin").mkdir()
+    for n in ("bash", "findmnt", "flock"):
+        (scratch / "bin" / n).symlink_to(shutil.which(n))
+    r = run(SCRIPT, mount(fake).dir, scratch / "backup", check=False, env={"PATH": str(scratch / "bin")})
+    assert (r.returncode, r.stderr) == (1, b"kevfs-backup: rsync is not installed: apt install rsync\n")
 
 
 def slow_rsync(directory):
