@@ -463,6 +463,16 @@ def test_script_without_rsync(mount, fake, scratch):
     assert (r.returncode, r.stderr) == (1, b"kevfs-backup: rsync is not installed: apt install rsync\n")
 
 
+def test_script_again_at_once(fake, mount, scratch):
+    """What a killed rsync leaves behind holds the lock for a moment: it writes yet. The next copy waits for it."""
+    fake.create("default", event("one"))
+    m = mount(fake)
+    (scratch / "rsync").write_text("#!/bin/sh\nsleep 1 >/dev/null 2>&1 &\nexit 11\n")
+    (scratch / "rsync").chmod(0o755)
+    refused(m, scratch / "backup", "rsync ends with 11", env={**os.environ, "PATH": f"{scratch}:{os.environ['PATH']}"})
+    back_up(m, scratch / "backup")
+
+
 def slow_rsync(directory):
     """An rsync that, when it is done, waits until directory/go is there. Returns an environment in which it is found."""
     path = directory / "rsync"
