@@ -6,6 +6,7 @@
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/cluster/http.h"
+#include "kevfs/cluster/impersonation.h"
 #include "kevfs/cluster/plugin_config.h"
 #include "kevfs/event/json.h"
 
@@ -27,6 +28,7 @@ struct words {
 	int64_t until;
 	int64_t soon; /* before this much is left of it, all is well */
 	const char *renew;
+	bool refused; /* we may not act as whom the kubeconfig names */
 };
 
 static void describe_certificate(
@@ -137,6 +139,24 @@ static void append_verdict(
 		kev_buf_printf(out, "; the server does not say who that is: %d", answer->status);
 }
 
+/* A server may let us act as somebody else, but only to list and watch: what Events are asked with decides.
+ */
+static bool append_impersonation(
+	const struct kev_check *check, const struct kev_check_answer *answer, struct kev_buf *out)
+{
+	KEV_CLEANUP(buf_fini) struct kev_buf said;
+	struct kev_error error = {""};
+
+	kev_buf_init(&said, TEXT_MAX);
+	if (answer->status != 403)
+		return false;
+	kev_check_append_words(answer, &said);
+	if (!kev_impersonation_is_refused(check->cluster->impersonate, kev_buf_str(&said), &error))
+		return false;
+	kev_buf_printf(out, "; the server does not say who that is: 403: %s", error.text);
+	return true;
+}
+
 /* @return whether the server has not refused it */
 static bool ask_review(struct kev_check *check, struct words *words)
 {
@@ -148,7 +168,8 @@ static bool ask_review(struct kev_check *check, struct words *words)
 	/* A server that answers without having read what we send may reset the stream behind its answer: the
 	 * status counts. */
 	accepted = answer.status != 401;
-	if (accepted)
+	words->refused = append_impersonation(check, &answer, &words->text);
+	if (accepted && !words->refused)
 		append_verdict(check, &answer, &words->text);
 	kev_check_answer_fini(&answer);
 	return accepted;
@@ -175,7 +196,10 @@ static bool report(struct kev_check *check, struct words *words, const struct ke
 		report_refused(check, words, first);
 		return false;
 	}
-	if (words->until && left < words->soon)
+	if (words->refused)
+		kev_check_warn(&check->report, "credential", KEV_IMPERSONATION_ADVICE, "%.*s",
+			(int)words->text.len, words->text.data);
+	else if (words->until && left < words->soon)
 		kev_check_warn(&check->report, "credential", words->renew, "%.*s", (int)words->text.len,
 			words->text.data);
 	else

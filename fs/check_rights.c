@@ -8,6 +8,7 @@
 #include "check_extras.h"
 #include "check_right.h"
 
+#include "kevfs/cluster/impersonation.h"
 #include "kevfs/event/items.h"
 #include "kevfs/event/json.h"
 #include "kevfs/event/metadata.h"
@@ -306,6 +307,22 @@ static bool report_some_events(struct kev_check *check, const struct found *foun
 	return full > 0;
 }
 
+/* All of it is forbidden, since we may not act as whom the kubeconfig names: then it is of no use to permit
+ * anything to that one. @return whether it is so */
+static bool report_impersonation(struct kev_check *check, const struct found *found)
+{
+	const struct kev_check_right *why =
+		found->given ? find_lacking(found->events, found->count) : &found->whole[KEV_SCOPE_EVENTS];
+	struct kev_error error = {""};
+
+	if (count_full(found->events, found->count) ||
+		!kev_impersonation_is_refused(check->cluster->impersonate, kev_str_c(why->why.text), &error))
+		return false;
+	kev_check_fail(
+		&check->report, KEV_CHECK_CREDENTIAL, "events", KEV_IMPERSONATION_ADVICE, "%s", error.text);
+	return true;
+}
+
 static void report_optional(struct kev_check *check, const struct kev_check_right *right)
 {
 	const char *name = kev_check_right_name(right->kind);
@@ -447,6 +464,8 @@ static int look_at_namespaces(struct kev_check *check, struct found *found)
 		found->pods = create_rights(check, found, KEV_SCOPE_PODS);
 	if (!found->events)
 		return -ENOMEM;
+	if (report_impersonation(check, found))
+		return 0;
 	some = report_some_events(check, found);
 	if (found->pods)
 		report_some_pods(check, found);

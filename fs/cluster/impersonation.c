@@ -196,3 +196,22 @@ void kev_impersonation_free(char **headers)
 		free(*header);
 	free(headers);
 }
+
+bool kev_impersonation_is_refused(char *const *headers, struct kev_str message, struct kev_error *out)
+{
+	static const char user[] = "Impersonate-User: ", verb[] = " cannot impersonate",
+			  subject[] = "User \"";
+	const char *at = message.len ? memmem(message.data, message.len, verb, sizeof(verb) - 1) : NULL;
+	const char *begin = message.data, *next;
+
+	while (headers && *headers && strncmp(*headers, user, sizeof(user) - 1) != 0)
+		headers++;
+	if (!headers || !*headers || !at)
+		return false;
+	/* What stands before it says what was asked for. */
+	next = memmem(begin, (size_t)(at - begin), subject, sizeof(subject) - 1);
+	begin = next ? next : begin;
+	kev_error_set(out, "the kubeconfig's as: %s: we may not act as that user: %.*s",
+		*headers + sizeof(user) - 1, (int)(message.len - (size_t)(begin - message.data)), begin);
+	return true;
+}

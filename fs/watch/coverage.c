@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "kevfs/base/log.h"
+#include "kevfs/cluster/impersonation.h"
 #include "kevfs/watch/names.h"
 
 #include "coverage_internal.h"
@@ -349,9 +350,11 @@ static void fail_denied(struct kev_coverage *c)
 {
 	struct kev_error why =
 		*kev_watcher_why(c->whole[KEV_SCOPE_EVENTS] ? c->whole[KEV_SCOPE_EVENTS] : c->areas->events);
-	struct kev_error all = {""};
+	struct kev_error all = {""}, as;
 
-	if (!c->whole[KEV_SCOPE_EVENTS] && c->count == 1)
+	if (kev_impersonation_is_refused(c->config.cluster->impersonate, kev_str_c(why.text), &as))
+		kev_error_set(&all, "%s; %s", as.text, KEV_IMPERSONATION_ADVICE);
+	else if (!c->whole[KEV_SCOPE_EVENTS] && c->count == 1)
 		all = why;
 	else if (!c->whole[KEV_SCOPE_EVENTS])
 		kev_error_set(&all, "%s; nor may those of the other %zu namespaces", why.text, c->count - 1);

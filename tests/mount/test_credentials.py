@@ -1,6 +1,7 @@
 """Who we are for the server, whom we act as, and how the server is reached: as kubectl has it."""
 import json
 import os
+import re
 import signal
 import time
 import urllib.parse
@@ -43,6 +44,22 @@ def test_impersonation_over_plain_http(fake, mount, scratch):
     m = mount(kubeconfig=configure(fake, scratch / "config", {"as": "bob"}, server=fake.plain, **{"certificate-authority-data": None}))
     assert "default" in os.listdir(m.dir) and m.said() == ""
     assert all(r["as"] == {"Impersonate-User": ["bob"]} for r in ours(fake))
+
+
+@pytest.mark.parametrize("verb", ["impersonate", "impersonate-on:user-info:list"])
+def test_impersonation_that_is_refused(fake, session, refused, scratch, verb):  # noqa: F811
+    """It is told from what the user lacks whom we act as: to permit that one anything would not help."""
+    config = configure(fake, scratch / "config", {**certificate(fake), "as": "shopper"})
+    words = f'User "viewer" cannot {verb} resource "events" in API group "" at the cluster scope'
+    with fake.fault("status", code=403, body=json.dumps({"kind": "Status", "code": 403, "message": f'users "shopper" is forbidden: {words}'})):
+        said = one_line(refused(kubeconfig=config), f"kevfs: the kubeconfig's as: shopper: we may not act as that user: {words}; permit the verb impersonate, or remove as; more:")
+        assert "namespace=" not in said
+        r = run(session.binary, "check", "-", check=False, env={**session.environment, "KUBECONFIG": str(config)})
+    out = r.stdout.decode()
+    assert r.returncode == 7, out
+    assert re.search("^failed   events        the kubeconfig's as: shopper: we may not act as that user: User .*; permit the verb impersonate, or remove as$", out, re.M), out
+    assert re.search("^warning  credential    .*the kubeconfig's as: shopper: .*; permit the verb impersonate, or remove as$", out, re.M), out
+    assert "kubectl create" not in out and "pods" not in out, out
 
 
 # Exec plugins
@@ -542,11 +559,13 @@ def test_real_exec_plugin_with_a_certificate(real, mount, scratch):
     assert_reads(mount(kubeconfig=configure(real, scratch / "config", plugin.user())), real)
 
 
-def test_real_impersonation(accounts, mount, refused, scratch):  # noqa: F811
+def test_real_impersonation(accounts, session, mount, refused, scratch):  # noqa: F811
     nobody = {"token": token(accounts, "kevfs-nobody")}
     assert_reads(mount(kubeconfig=configure(accounts, scratch / "config", {**nobody, "as": "bob"})), accounts)
     one_line(refused(kubeconfig=configure(accounts, scratch / "config", {**nobody, "as": "carol"})), f'User "carol" {DENIED}')
-    one_line(refused(kubeconfig=configure(accounts, scratch / "config", {**nobody, "as": "dave"})), 'User "system:serviceaccount:default:kevfs-nobody" cannot impersonate resource "users" in API group "" at the cluster scope')
+    one_line(refused(kubeconfig=configure(accounts, scratch / "config", {**nobody, "as": "dave"})), 'the kubeconfig\'s as: dave: we may not act as that user: User "system:serviceaccount:default:kevfs-nobody" cannot impersonate resource "users" in API group "" at the cluster scope; permit the verb impersonate, or remove as; more:')
+    r = run(session.binary, "check", "-", check=False, env={**session.environment, "KUBECONFIG": str(scratch / "config")})
+    assert r.returncode == 7 and b"failed   events        the kubeconfig's as: dave: " in r.stdout, r.stdout
     one_line(refused(kubeconfig=configure(accounts, scratch / "config", {**nobody, "as": "carol", "as-groups": ["kevfs-readers"]})), 'cannot impersonate resource "groups"')
     # Who may all may be anybody.
     assert_reads(mount(kubeconfig=configure(accounts, scratch / "config", {**certificate(accounts), "as": "carol", "as-uid": "7", "as-groups": ["kevfs-readers"], "as-user-extra": {"example.org/why": ["tests"]}})), accounts)

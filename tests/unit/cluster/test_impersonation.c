@@ -115,6 +115,30 @@ static void test_headers_too_long(void **state)
 	kev_buf_fini(&text);
 }
 
+static void test_is_refused(void **state)
+{
+	static char as[] = "Impersonate-User: shop\x1bper", uid[] = "Impersonate-Uid: 7";
+	static char *const headers[] = {as, uid, NULL};
+	struct kev_error error = {"untouched"};
+
+	(void)state;
+	assert_false(kev_impersonation_is_refused(
+		NULL, KEV_STR("User \"viewer\" cannot impersonate resource \"users\""), &error));
+	assert_false(kev_impersonation_is_refused(
+		headers, KEV_STR("User \"shopper\" cannot list resource \"events\""), &error));
+	assert_false(kev_impersonation_is_refused(headers, KEV_STR(""), &error));
+	assert_string_equal(error.text, "untouched");
+	assert_true(kev_impersonation_is_refused(headers,
+		KEV_STR("users \"shopper\" is forbidden: User \"viewer\" cannot impersonate resource "
+			"\"users\""),
+		&error));
+	assert_string_equal(error.text,
+		"the kubeconfig's as: shop\\x1bper: we may not act as that user: User \"viewer\" cannot "
+		"impersonate resource \"users\"");
+	assert_true(kev_impersonation_is_refused(
+		headers, KEV_STR(" cannot impersonate-on:user-info:list resource \"events\""), NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_headers_in_order),
 		cmocka_unit_test(test_headers_too_many),
 		cmocka_unit_test(test_headers_too_long),
+		cmocka_unit_test(test_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
