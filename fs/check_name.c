@@ -23,24 +23,23 @@ struct lookup {
 	int error; /* errno, of EAI_SYSTEM */
 };
 
-/* "http://user:password@proxy:3128" without what is before the '@'. */
 static int take_proxy(struct kev_check_way *way, const char *url)
 {
-	const char *colon = strstr(url, "://"), *at, *host, *end;
-	size_t scheme = colon ? (size_t)(colon - url) + 3 : 0;
+	const char *colon, *host, *end;
 
-	at = strrchr(url + scheme, '@');
-	host = at ? at + 1 : url + scheme;
+	way->proxy = kev_proxy_label(url);
+	if (!way->proxy)
+		return -ENOMEM;
+	colon = strstr(way->proxy, "://");
+	host = colon ? colon + 3 : way->proxy;
 	end = *host == '[' ? strchr(host, ']') : host + strcspn(host, ":/");
 	if (!end)
 		end = host + strlen(host);
 	way->tls_proxy = strncmp(url, "https:", 6) == 0;
-	if (asprintf(&way->proxy, "%.*s%s", (int)scheme, url, host) < 0)
-		way->proxy = NULL;
 	if (*host == '[')
 		host++;
 	way->host = strndup(host, (size_t)(end - host));
-	return way->proxy && way->host ? 0 : -ENOMEM;
+	return way->host ? 0 : -ENOMEM;
 }
 
 int kev_check_way_init(struct kev_check_way *way, const struct kev_cluster_config *config,
@@ -50,9 +49,7 @@ int kev_check_way_init(struct kev_check_way *way, const struct kev_cluster_confi
 	char *url = NULL;
 	int r;
 
-	*way = (struct kev_check_way){.said_by = config->proxy_url ? "proxy-url"
-						 : origin->secure  ? "HTTPS_PROXY"
-								   : "HTTP_PROXY"};
+	*way = (struct kev_check_way){.said_by = kev_proxy_said_by(config, origin)};
 	kev_proxy_environment_read(&environment);
 	r = kev_proxy_choose(config, origin, &environment, &url, error);
 	if (!r && url)

@@ -12,7 +12,7 @@ struct kev_check_way {
 	char *proxy;         /**< without its password, "http://proxy:3128": owned; NULL: none */
 	char *host;          /**< whose name has to be found: the proxy's, or the server's; owned */
 	bool tls_proxy;      /**< it is asked over TLS */
-	const char *said_by; /**< "HTTPS_PROXY", "proxy-url" */
+	const char *said_by; /**< as kev_proxy_said_by() */
 };
 
 /** Find it out. @return 0, -ENOMEM, or -EINVAL with the error set */

@@ -7,7 +7,12 @@
 
 static const char *through(const struct kev_failure *failure)
 {
-	return failure->proxied ? " through the proxy" : "";
+	return failure->proxy ? " through the proxy " : "";
+}
+
+static const char *proxy_of(const struct kev_failure *failure)
+{
+	return failure->proxy ? failure->proxy : "";
 }
 
 static int connect_error(const struct kev_failure *failure)
@@ -30,7 +35,8 @@ static void explain_connect(const struct kev_failure *failure, struct kev_error 
 {
 	const char *what = failure->os_error ? strerror(failure->os_error) : failure->text;
 
-	kev_error_set(error, "cannot connect to %s%s: %s", failure->server, through(failure), what);
+	kev_error_set(error, "cannot connect to %s%s%s: %s", failure->server, through(failure),
+		proxy_of(failure), what);
 }
 
 /* What a wrong certificate-authority looks like. */
@@ -59,7 +65,8 @@ static bool is_verdict(long result)
 static void explain_certificate(const struct kev_failure *failure, struct kev_error *error)
 {
 	if (failure->proxy_verify_result)
-		kev_error_set(error, "the certificate of the proxy to %s is not trusted: %s", failure->server,
+		kev_error_set(error, "the certificate of the proxy %s to %s is not trusted: %s",
+			proxy_of(failure), failure->server,
 			is_verdict(failure->proxy_verify_result)
 				? X509_verify_cert_error_string(failure->proxy_verify_result)
 				: failure->text);
@@ -89,8 +96,8 @@ int kev_failure_explain(const struct kev_failure *failure, struct kev_error *err
 		kev_error_set(error, "TLS with %s failed: %s", failure->server, failure->text);
 		return -EPROTO;
 	case KEV_FAILURE_BROKEN:
-		kev_error_set(error, "the connection to %s%s broke off: %s", failure->server,
-			through(failure), failure->text);
+		kev_error_set(error, "the connection to %s%s%s broke off: %s", failure->server,
+			through(failure), proxy_of(failure), failure->text);
 		return -ECONNRESET;
 	case KEV_FAILURE_MEMORY:
 		kev_error_set(error, "%s: %s", failure->server, strerror(ENOMEM));
@@ -98,6 +105,7 @@ int kev_failure_explain(const struct kev_failure *failure, struct kev_error *err
 	case KEV_FAILURE_PROTOCOL:
 		break;
 	}
-	kev_error_set(error, "%s%s: %s", failure->server, through(failure), failure->text);
+	kev_error_set(
+		error, "%s%s%s: %s", failure->server, through(failure), proxy_of(failure), failure->text);
 	return -EPROTO;
 }

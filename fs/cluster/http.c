@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,23 @@
 
 /* ---- the handle ---- */
 
+static int label_proxy(struct kev_http *http)
+{
+	char *url;
+	int n;
+
+	if (!http->proxy)
+		return 0;
+	url = kev_proxy_label(http->proxy);
+	if (!url)
+		return -ENOMEM;
+	n = asprintf(&http->proxy_label, "%s (%s)", url, kev_proxy_said_by(http->config, &http->origin));
+	free(url);
+	if (n < 0)
+		http->proxy_label = NULL;
+	return n < 0 ? -ENOMEM : 0;
+}
+
 static int prepare(struct kev_http *http, const char *user_agent, struct kev_error *error)
 {
 	struct kev_proxy_environment environment;
@@ -41,6 +59,8 @@ static int prepare(struct kev_http *http, const char *user_agent, struct kev_err
 		kev_error_set(error, "%s: not a server's URL", http->config->server);
 	if (r == 0)
 		r = kev_proxy_choose(http->config, &http->origin, &environment, &http->proxy, error);
+	if (r == 0)
+		r = label_proxy(http);
 	if (r == 0)
 		r = kev_login_create(http->config, http->clock, &http->login, error);
 	if (r)
@@ -119,6 +139,7 @@ void kev_http_destroy(struct kev_http *http)
 	kev_origin_fini(&http->origin);
 	wipe(http->proxy);
 	free(http->proxy);
+	free(http->proxy_label);
 	free(http->user_agent);
 	if (http->global)
 		curl_global_cleanup();
@@ -167,7 +188,7 @@ static int explain(struct kev_http_transfer *transfer, CURLcode code)
 	const char *text = transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code);
 	struct kev_failure failure = {.server = http->origin.label,
 		.text = text,
-		.proxied = http->proxy != NULL,
+		.proxy = http->proxy_label,
 		.has_ca = kev_login_has_authority(http->login)};
 
 	kev_connection_classify(transfer->easy, code, &failure);

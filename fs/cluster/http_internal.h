@@ -41,7 +41,8 @@ struct kev_http {
 	const struct kev_clock *clock;
 	struct kev_login *login;
 	struct kev_origin origin;
-	char *proxy; /* may hold a password; NULL: none */
+	char *proxy;       /* may hold a password; NULL: none */
+	char *proxy_label; /* for messages; and who names it */
 	char *user_agent;
 	struct curl_slist *connect_to;
 	CURLM *multi;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -244,4 +245,30 @@ int kev_proxy_choose(const struct kev_cluster_config *config, const struct kev_o
 		return for_curl(url, out);
 	kev_error_prefix(error, "the environment's %s", origin->secure ? "HTTPS_PROXY" : "HTTP_PROXY");
 	return r;
+}
+
+char *kev_proxy_label(const char *url)
+{
+	const char *colon = strstr(url, "://"), *at;
+	size_t scheme = colon ? (size_t)(colon - url) + 3 : 0;
+	char *label;
+
+	at = strrchr(url + scheme, '@');
+	return asprintf(&label, "%.*s%s", (int)scheme, url, at ? at + 1 : url + scheme) < 0 ? NULL : label;
+}
+
+static bool is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value && *value;
+}
+
+const char *kev_proxy_said_by(const struct kev_cluster_config *config, const struct kev_origin *origin)
+{
+	if (config->proxy_url)
+		return "proxy-url";
+	if (origin->secure)
+		return is_set("HTTPS_PROXY") ? "HTTPS_PROXY" : "https_proxy";
+	return is_set("HTTP_PROXY") ? "HTTP_PROXY" : "http_proxy";
 }

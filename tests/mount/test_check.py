@@ -319,7 +319,7 @@ def test_proxy(fake, check, scratch):
         assert "secret" not in found.out
     with listening(refuse) as port:
         found = check(kubeconfig=through(port))
-        found.failed(4, "connection", "proxy", "403", "NO_PROXY")
+        found.failed(4, "connection", f"through the proxy http://127.0.0.1:{port} (proxy-url): ", "403", "NO_PROXY")
         assert "secret" not in found.out + found.err
 
 

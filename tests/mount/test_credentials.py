@@ -426,9 +426,13 @@ def test_proxy_that_is_not_for_this_server(fake, mount, refused, scratch):  # no
 
 def test_proxy_that_refuses(fake, refused, scratch):  # noqa: F811
     proxy = open_proxy(fake, "http", credential="me:hunter2")
-    config, name = behind(fake, scratch, **{"proxy-url": proxy.url.replace("me:hunter2@", "")})
-    said = one_line(refused(kubeconfig=config), f"https://{name}", "through the proxy", "407")
+    bare = proxy.url.replace("me:hunter2@", "")
+    config, name = behind(fake, scratch, **{"proxy-url": bare})
+    said = one_line(refused(kubeconfig=config), f"https://{name}", f" through the proxy {bare} (proxy-url): ", "407")
     assert "hunter2" not in said
+    # The environment's, as it is called there.
+    for variable in ("HTTPS_PROXY", "https_proxy"):
+        one_line(refused(kubeconfig=behind(fake, scratch)[0], environment={variable: bare}), f" through the proxy {bare} ({variable}): ", "407")
     proxy.close()
 
 

@@ -19,12 +19,12 @@ enum kev_failure_kind {
 /** What is known of it. All borrowed. */
 struct kev_failure {
 	enum kev_failure_kind kind;
-	const char *server;                      /**< "https://host:6443" */
-	const char *text;                        /**< the library's own words */
-	bool proxied;                            /**< there is a proxy in between */
-	bool has_ca;                             /**< a certificate authority was given */
-	bool timed_out;                          /**< of CONNECT: nobody answered in time */
-	int os_error;                            /**< of CONNECT: errno; 0: not known */
+	const char *server; /**< "https://host:6443" */
+	const char *text;   /**< the library's own words */
+	const char *proxy;  /**< in between: "http://proxy:3128 (HTTPS_PROXY)"; NULL: none */
+	bool has_ca;        /**< a certificate authority was given */
+	bool timed_out;     /**< of CONNECT: nobody answered in time */
+	int os_error;       /**< of CONNECT: errno; 0: not known */
 	long verify_result, proxy_verify_result; /**< of CERTIFICATE: OpenSSL's X509_V_* */
 };
 

@@ -32,6 +32,13 @@ int kev_proxy_choose(const struct kev_cluster_config *config, const struct kev_o
 	const struct kev_proxy_environment *environment, char **out /* new */,
 	struct kev_error *error) KEV_MUST_USE;
 
+/** A proxy's URL without user and password, to be shown: "http://proxy:3128". @return new, or NULL on ENOMEM
+ */
+char *kev_proxy_label(const char *url);
+
+/** Who names the proxy of a server that has one: "proxy-url", "HTTPS_PROXY", "https_proxy". */
+const char *kev_proxy_said_by(const struct kev_cluster_config *config, const struct kev_origin *origin);
+
 /** Does a NO_PROXY list name the host (without brackets, lower case) or does it stand for this machine? */
 bool kev_proxy_is_bypassed(const char *no_proxy, const char *host, const char *port);
 

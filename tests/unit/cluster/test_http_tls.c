@@ -407,7 +407,8 @@ static void test_proxy_refuses(void **state)
 	client->config.proxy_url = proxy_url;
 	client_open(client, handle_name);
 	client_fetch(client, &answer, "/");
-	assert_failure(&answer, -EPROTO, "through the proxy");
+	assert_failure(&answer, -EPROTO, "through the proxy http://127.0.0.1:");
+	assert_non_null(strstr(answer.reason, " (proxy-url): "));
 	assert_non_null(strstr(answer.reason, "403"));
 	assert_null(strstr(answer.reason, "pass"));
 	assert_int_equal(answer.heads, 0);
@@ -425,7 +426,8 @@ static void test_proxy_refused(void **state)
 	client->config.proxy_url = proxy_url;
 	client_open(client, handle_name);
 	client_fetch(client, &answer, "/");
-	assert_failure(&answer, -ECONNREFUSED, "through the proxy: Connection refused");
+	assert_failure(&answer, -ECONNREFUSED,
+		"through the proxy http://127.0.0.1:1 (proxy-url): Connection refused");
 }
 
 static void test_proxy_socks_resolves_names(void **state)
