@@ -385,7 +385,9 @@ static int fail_context(const struct sources *sources, struct kev_str name, stru
 	const char *list;
 
 	if (!sources->count) {
-		kev_error_set(error, "no kubeconfig: %s: no such file", sources->label);
+		kev_error_set(error,
+			"no kubeconfig: %s: no such file; -o kubeconfig=PATH or KUBECONFIG names another",
+			sources->label);
 		return -ENOENT;
 	}
 	kev_buf_init(&names, 2 * NAMES_BYTES_MAX);

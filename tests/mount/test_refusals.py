@@ -57,7 +57,7 @@ def test_file_that_is_taken_for_a_context(fake, refused, scratch):
 
 
 def test_no_kubeconfig_at_all(refused, scratch):
-    one_line(refused(environment={"HOME": str(scratch)}))
+    one_line(refused(environment={"HOME": str(scratch)}), f"no kubeconfig: {scratch}/.kube/config: no such file; -o kubeconfig=PATH or KUBECONFIG names another\n")
 
 
 def test_kubeconfig_that_is_not_there(refused, scratch):
