@@ -495,9 +495,13 @@ static void app_fini(struct app *app, int status)
 /* Say why it comes to nothing. */
 static void fail(const struct app *app, int r, const struct kev_error *error)
 {
-	const char *why = error->text[0] ? error->text : strerror(-r);
+	const char *why = error->text[0] ? error->text : strerror(-r), *where = app->options.mountpoint;
 
-	if (app->cluster)
+	/* The mountpoint, since it may be what is wrong; whoever handed one over has opened it already. */
+	if (app->cluster && !kev_mountpoint_is_handed(where))
+		kev_log_error("%s; more: kevfs check %s %s (with the same options)", why, app->options.source,
+			where);
+	else if (app->cluster)
 		kev_log_error("%s; more: kevfs check %s (with the same options)", why, app->options.source);
 	else
 		kev_log_error("%s", why);

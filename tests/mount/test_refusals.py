@@ -76,7 +76,8 @@ def test_port_that_refuses(fake, refused):
         s.bind(("127.0.0.1", 0))  # nobody listens
         port = s.getsockname()[1]
         for url in (f"https://127.0.0.1:{port}", f"http://127.0.0.1:{port}/prefix"):
-            one_line(refused(source=url), f"127.0.0.1:{port}", f"; more: kevfs check {url} (with the same options)\n")
+            m = refused(source=url)
+            one_line(m, f"127.0.0.1:{port}", f"; more: kevfs check {url} {m.dir} (with the same options)\n")
     assert time.monotonic() - start < 20
 
 
