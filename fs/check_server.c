@@ -48,7 +48,8 @@ enum kev_check_exit kev_check_stage(const struct kev_check_answer *answer, bool 
 									: KEV_CHECK_NAME;
 	if (peer->proxy_status >= 300)
 		return KEV_CHECK_CONNECTION;
-	if (secure && !peer->secured)
+	/* Who takes the connection and says nothing may be a server that hangs: its kernel answers for it. */
+	if (secure && !peer->secured && answer->error != -ETIMEDOUT)
 		return KEV_CHECK_TLS;
 	/* With TLS 1.3 the server looks at our certificate when the handshake is over for us. */
 	return secure && is_refused_certificate(answer) ? KEV_CHECK_CREDENTIAL : KEV_CHECK_SERVER;
@@ -139,12 +140,22 @@ static const char *advise_connection(const struct kev_check_answer *answer, cons
 
 static const char *advise_tls(const struct kev_check_answer *answer)
 {
-	if (answer->error == -ETIMEDOUT)
-		return "it takes the connection, but does not speak TLS: is the port right?";
 	if (answer->error == -ECONNRESET)
 		return "it ends the connection: is this the API server's port, and does something in between "
 		       "forbid it?";
 	return "is this the API server's port, and does it speak https?";
+}
+
+static const char *advise_server(
+	const struct kev_check_answer *answer, const struct kev_check_way *way, bool secure)
+{
+	if (answer->error != -ETIMEDOUT)
+		return "is this the API server's address?";
+	if (!secure || answer->peer.secured)
+		return "it is there, but does not answer: is it overloaded?";
+	return way->proxy ? "the connection is there, but nobody answers: does the proxy hang, or the server?"
+			  : "it takes the connection, but does not answer: does it hang, or is the port "
+			    "another's?";
 }
 
 /* Ask who signed what was not accepted: without any credential, by a connection that trusts everybody. Not
@@ -234,10 +245,8 @@ static void report_unreached(struct kev_check *check, const struct kev_check_ans
 			"%s", answer->why.text);
 		break;
 	case KEV_CHECK_SERVER:
-		kev_check_fail(&check->report, stage, "API server",
-			answer->error == -ETIMEDOUT ? "it is there, but does not answer: is it overloaded?"
-						    : "is this the API server's address?",
-			"%s", answer->why.text);
+		kev_check_fail(&check->report, stage, "API server", advise_server(answer, way, secure), "%s",
+			answer->why.text);
 		break;
 	default:
 		kev_check_fail(&check->report, stage, "memory", NULL, "%s", answer->why.text);

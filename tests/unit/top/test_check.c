@@ -174,7 +174,7 @@ static void test_stage(void **state)
 	assert_stage(-ETIMEDOUT, named, true, "", KEV_CHECK_CONNECTION);
 	assert_stage(-EPROTO, proxied, true, "", KEV_CHECK_CONNECTION);
 	assert_stage(-EKEYREJECTED, connected, true, "", KEV_CHECK_TLS);
-	assert_stage(-ETIMEDOUT, connected, true, "", KEV_CHECK_TLS);
+	assert_stage(-ETIMEDOUT, connected, true, "", KEV_CHECK_SERVER);
 	assert_stage(-ECONNRESET, connected, true, "", KEV_CHECK_TLS);
 	assert_stage(-EPROTO, connected, true, "alert handshake failure", KEV_CHECK_TLS);
 	assert_stage(-EPROTO, secured, true, "sslv3 alert bad certificate", KEV_CHECK_CREDENTIAL);
