@@ -44,6 +44,21 @@ def test_says_where_all_is(fake, attempt):
     assert f"The program is {attempt.program};" in out and f"Where README.md says /k8s, this is {attempt.point}\n" in out
 
 
+def test_some_namespaces_are_forbidden(fake, attempt):
+    """The first of them, and the last: find meets them before the event, and after it."""
+    for name in ("a", "m", "z"):
+        fake.namespace(name)
+        fake.create(name, event(f"one-{name}", name))
+    fake.order("config", permitted={"events": ["m"]})
+    code, out, err = attempt("token", attempt.point, kubeconfig=fake.kubeconfig)
+    assert code == 0 and "Permission denied" not in err, (out, err)
+    assert "1 events are files now" in out and "  m/" in out and '"name": "one-m"' in out
+    assert f"find {attempt.point} -type f -printf '%C+  %P\\n' 2>/dev/null | sort" in out and f"{attempt.point}/a" not in out
+    # Whoever may see all of it needs none of that.
+    fake.order("config", permitted=None)
+    assert "2>/dev/null" not in attempt("token", attempt.point, kubeconfig=fake.kubeconfig)[1]
+
+
 @pytest.mark.parametrize("source", ["nope", "file:/no/such"])
 def test_a_mistake_costs_nothing(fake, attempt, source):
     """What is mounted stays, although each run mounts anew."""
