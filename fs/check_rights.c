@@ -233,11 +233,11 @@ static const char *advise_grant(struct kev_check *check, const char *namespace_,
 static const char *advise_events(struct kev_check *check, const struct found *found,
 	const struct kev_check_right *lacking, struct kev_buf *out)
 {
-	bool more = !found->given && !kev_check_right_is_full(&found->whole[KEV_SCOPE_NAMESPACES]) &&
-		    strcmp(check->user, KEV_CHECK_ANONYMOUS) != 0;
+	bool untried = found->beyond || !kev_check_right_is_full(&found->whole[KEV_SCOPE_NAMESPACES]);
 
-	/* It is not known which ones there are, so only that of the context was tried. */
-	if (more)
+	/* It is not known which ones there are, so only that of the context was tried; or there are too many.
+	 */
+	if (!found->given && untried && strcmp(check->user, KEV_CHECK_ANONYMOUS) != 0)
 		kev_buf_append_c(out, "if you may see another namespace: -o namespace=NAME; else ");
 	return advise_grant(check, found->given ? lacking->namespace_ : NULL, out);
 }
@@ -503,12 +503,13 @@ void kev_check_rights(struct kev_check *check)
 	for (size_t i = 0; i < KINDS; i++)
 		found.whole[i].kind = (enum kev_scope_kind)i;
 	r = found.given ? look_at_namespaces(check, &found) : look_at_all(check, &found);
-	if (r < 0) {
+	if (r < 0)
 		kev_check_fail(&check->report, KEV_CHECK_INTERNAL, "memory", NULL, "%s", strerror(ENOMEM));
-	} else if (r > 0) {
+	else if (r > 0 || found.beyond) /* what is permitted may be among those that were not tried */
+		report_mode(check, &found, !found.events);
+	if (r > 0) {
 		const struct kev_check_right *sample = find_sample(&found);
 
-		report_mode(check, &found, !found.events);
 		kev_check_extras(check, sample);
 		kev_check_sample(check, kev_buf_str(&sample->first));
 	}

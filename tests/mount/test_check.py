@@ -632,6 +632,13 @@ def test_events_of_some_namespaces(fake, check):
         # More than would be watched: the mount would fail, too.
         check("-", "max_watches=5", kubeconfig=fake.kubeconfig).failed(8, "mode", "there are 6, and at most 5 are watched", "-o max_watches=")
         check("-", "namespace=shop,namespace=pay,max_watches=1", kubeconfig=fake.kubeconfig).failed(8, "mode", "there are 2", "-o max_watches=")
+        # So it would where none of those that are tried may be seen; then it is not known of the others.
+        fake.order("config", permitted={"events": ["shop"]})
+        found = check("token", "max_watches=2", kubeconfig=fake.kubeconfig)
+        found.failed(8, "events", "neither in all namespaces nor in default, kube-node-lease: ", "if you may see another namespace: -o namespace=NAME; else")
+        found.expect("mode", "failed", "there are 6, and at most 2 are watched", "-o namespace=", "-o max_watches=")
+        assert check("token", "namespace=shop", kubeconfig=fake.kubeconfig).code == 0
+        fake.order("config", permitted=None)
         # Which there are is forbidden, too: that of the context is tried.
         with fake.fault("status", resource="namespaces", code=403):
             found = check(kubeconfig=fake.kubeconfig)
