@@ -332,6 +332,18 @@ static void confine(void)
 		kev_log_warning("the process keeps rights that it does not need: %s", strerror(-r));
 }
 
+/* -o auto_unmount */
+static int guard_mount(struct app *app, struct kev_error *error)
+{
+	uint64_t number = kev_mountpoint_number(app->mountpoint);
+	int r = number ? kev_helper_guard(app->helper, number) : -EOPNOTSUPP;
+
+	if (r)
+		kev_error_set(error, "-o auto_unmount: %s",
+			number ? strerror(-r) : "the kernel does not number mounts (it needs Linux 5.8)");
+	return r;
+}
+
 static int mount_session(struct app *app, struct kev_error *error)
 {
 	struct kev_session_config config = {.tree = app->tree,
@@ -357,7 +369,8 @@ static int mount_session(struct app *app, struct kev_error *error)
 	if (r)
 		return r;
 	kev_session_block_signals();
-	return kev_session_mount(app->session, app->mountpoint, error);
+	r = kev_session_mount(app->session, app->mountpoint, error);
+	return r || !app->options.auto_unmount ? r : guard_mount(app, error);
 }
 
 /* From here on systemd listens to the child. In the parent. */

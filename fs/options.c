@@ -153,12 +153,6 @@ static int take_operands(struct kev_options *options, int argc, char **argv, str
 		kev_error_set(error, "-o state is for API servers, which forget; %s stays as it is", argv[0]);
 		return -EINVAL;
 	}
-	if (options->auto_unmount && !options->allow_other && geteuid() != 0) {
-		kev_error_set(error,
-			"-o auto_unmount needs -o allow_other where you are not root: fusermount3 "
-			"unmounts as another user, who must be able to see that the mount is dead");
-		return -EINVAL;
-	}
 	if (options->state && !kev_retain_any(&options->retain))
 		options->retain.age = KEV_OPTIONS_STATE_AGE;
 	if (kev_option_copy(&options->source, argv[0]))

@@ -34,10 +34,10 @@ struct kev_options {
 
 	char **namespaces; /**< NULL-terminated; NULL: all */
 	size_t namespace_count;
-	char *field_selector;           /**< joined with ',', or NULL */
-	char *kubeconfig;               /**< or NULL */
-	char *mount_options;            /**< what libfuse is to see, comma-separated, or NULL */
-	bool auto_unmount, allow_other; /**< which are among these */
+	char *field_selector;         /**< joined with ',', or NULL */
+	char *kubeconfig;             /**< or NULL */
+	char *mount_options;          /**< what libfuse is to see, comma-separated, or NULL */
+	bool auto_unmount;            /**< not left to libfuse */
 	bool ro, default_permissions; /**< given: matters only where somebody else mounts (drop_privileges) */
 	unsigned sync_timeout;        /**< seconds */
 	unsigned max_watches;         /**< of namespaces, one by one */

@@ -403,21 +403,14 @@ static int pass_on(
 	return append_copy(&options->mount_options, text.data);
 }
 
-/* libfuse leaves it to fusermount3, which looks after the process. */
+/* Not for libfuse: its fusermount3 tells that the process is gone by whether the root can be opened, which
+ * the kernel does by itself. */
 static int set_auto_unmount(
 	struct kev_options *options, const struct kev_option *row, const char *value, struct kev_error *error)
 {
-	if (options->auto_unmount)
-		return 0;
+	(void)row, (void)value, (void)error;
 	options->auto_unmount = true;
-	return pass_on(options, row, value, error);
-}
-
-static int set_allow_other(
-	struct kev_options *options, const struct kev_option *row, const char *value, struct kev_error *error)
-{
-	options->allow_other = true;
-	return pass_on(options, row, value, error);
+	return 0;
 }
 
 static int ignore(
@@ -487,7 +480,7 @@ const struct kev_option kev_option_rows[] = {
 	{"umask", "OCTAL", set_umask, "permissions to take away from 0444 and 0555 (0)"},
 	{"xattr", NULL, set_xattr, "give events' files extended attributes, user.kevfs.*"},
 	{"auto_unmount", NULL, set_auto_unmount, "unmount when the process has ended, however it did"},
-	{"allow_other", NULL, set_allow_other, "let other users in, as the permissions say"},
+	{"allow_other", NULL, pass_on, "let other users in, as the permissions say"},
 	{"context", "CONTEXT", pass_on, "SELinux context of all files"},
 
 	{"fscontext", "CONTEXT", pass_on, NULL},

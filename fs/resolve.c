@@ -10,6 +10,7 @@
 
 #include "kevfs/cluster/kubeconfig.h"
 #include "kevfs/cluster/plugin_config.h"
+#include "kevfs/kernel/mountpoint.h"
 #include "kevfs/watch/source.h"
 
 /* The daemon leaves this directory. Not realpath(3): a pipe, as in file:<(command), has no other path. */
@@ -170,7 +171,8 @@ int kev_resolve_helper(const struct kev_options *options, struct kev_cluster_con
 	const char *mountpoint, struct kev_helper **out, struct kev_error *error)
 {
 	bool runs = cluster && cluster->plugin && kev_cluster_config_is_secure(cluster);
-	struct kev_helper_config config = {.mountpoint = mountpoint, .path = plugin_path(options)};
+	struct kev_helper_config config = {
+		.mountpoint = mountpoint, .bereave = kev_mountpoint_bereave, .path = plugin_path(options)};
 	char **environment = NULL;
 	int r = 0;
 

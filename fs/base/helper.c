@@ -92,9 +92,9 @@ ended:
 	free(helper);
 }
 
-static int order(int socket, enum kev_helper_order_kind kind, const int fds[], size_t count)
+static int order(int socket, enum kev_helper_order_kind kind, uint64_t mount, const int fds[], size_t count)
 {
-	struct kev_helper_order text = {kind};
+	struct kev_helper_order text;
 	struct iovec piece = {&text, sizeof(text)};
 	union {
 		struct cmsghdr head;
@@ -102,6 +102,10 @@ static int order(int socket, enum kev_helper_order_kind kind, const int fds[], s
 	} control = {.room = {0}};
 	struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 
+	/* Also what is between the members. */
+	memset(&text, 0, sizeof(text));
+	text.kind = kind;
+	text.mount = mount;
 	if (count) {
 		message.msg_control = &control;
 		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
@@ -119,13 +123,13 @@ int kev_helper_run(struct kev_helper *helper, int output, int errors)
 {
 	const int fds[] = {output, errors};
 
-	return order(helper->runs, KEV_HELPER_RUN, fds, KEV_ARRAY_LEN(fds));
+	return order(helper->runs, KEV_HELPER_RUN, 0, fds, KEV_ARRAY_LEN(fds));
 }
 
 void kev_helper_kill(struct kev_helper *helper)
 {
 	/* If it is gone, so is what it ran. */
-	(void)order(helper->runs, KEV_HELPER_KILL, NULL, 0);
+	(void)order(helper->runs, KEV_HELPER_KILL, 0, NULL, 0);
 }
 
 int kev_helper_descriptor(const struct kev_helper *helper)
@@ -158,7 +162,7 @@ int kev_helper_unmount(struct kev_helper *helper, int timeout_ms)
 {
 	struct pollfd answer = {.fd = helper->unmounts, .events = POLLIN};
 	struct kev_helper_result result;
-	int r = order(helper->unmounts, KEV_HELPER_UNMOUNT, NULL, 0);
+	int r = order(helper->unmounts, KEV_HELPER_UNMOUNT, 0, NULL, 0);
 
 	if (r)
 		return r;
@@ -174,4 +178,9 @@ int kev_helper_unmount(struct kev_helper *helper, int timeout_ms)
 		return -EINTR;
 	/* 0 or an errno; fusermount3 says why on its standard error only, and ends with 1, which is EPERM. */
 	return -result.value;
+}
+
+int kev_helper_guard(struct kev_helper *helper, uint64_t mount)
+{
+	return order(helper->unmounts, KEV_HELPER_GUARD, mount, NULL, 0);
 }

@@ -33,7 +33,8 @@ struct task {
 struct process {
 	const struct kev_helper_config *config;
 	struct task run, unmount;
-	int signals; /* signalfd(2) of SIGCHLD */
+	int signals;      /* signalfd(2) of SIGCHLD */
+	uint64_t guarded; /* the mount that is not to stay behind the daemon; 0: none */
 };
 
 /* ---- the children ---- */
@@ -224,6 +225,8 @@ static bool serve_order(struct process *process, int socket)
 		kill_task(&process->run);
 	else if (socket == UNMOUNTS && order.kind == KEV_HELPER_UNMOUNT)
 		start_unmount(process);
+	else if (socket == UNMOUNTS && order.kind == KEV_HELPER_GUARD)
+		process->guarded = order.mount;
 	for (size_t i = 0; i < KEV_ARRAY_LEN(fds); i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -264,6 +267,21 @@ static void serve(struct process *process)
 			(fds[1].revents && !serve_order(process, UNMOUNTS)))
 			return;
 	}
+}
+
+/* The daemon is gone. What it has asked for last stands in the socket still, if the end of the other one was
+ * seen first; and who is unmounting already must not meet what is mounted next. */
+static void bereave(struct process *process)
+{
+	struct pollfd orders = {.fd = UNMOUNTS, .events = POLLIN};
+
+	while (poll(&orders, 1, -1) < 0 || serve_order(process, UNMOUNTS))
+		;
+	if (!process->guarded || !process->config->mountpoint || !process->config->bereave)
+		return;
+	if (process->unmount.pid)
+		(void)waitpid(process->unmount.pid, NULL, 0);
+	process->config->bereave(process->config->mountpoint, process->guarded);
 }
 
 /* ---- beginning ---- */
@@ -308,7 +326,8 @@ void kev_helper_process(const struct kev_helper_config *config, int runs, int un
 {
 	struct process process = {.config = config, .run = {.socket = RUNS}, .unmount = {.socket = UNMOUNTS}};
 
-	prctl(PR_SET_NAME, "kevfs-helper");
+	/* Who kills all that is called kevfs (pkill) must not kill what unmounts then. */
+	prctl(PR_SET_NAME, "kev-helper");
 	setsid();
 	if (!keep_descriptors(runs, unmounts) || chdir("/") < 0)
 		_exit(1);
@@ -317,5 +336,6 @@ void kev_helper_process(const struct kev_helper_config *config, int runs, int un
 		_exit(1);
 	serve(&process);
 	kill_task(&process.run);
+	bereave(&process);
 	_exit(0);
 }

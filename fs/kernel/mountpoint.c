@@ -15,8 +15,10 @@
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "kevfs/base/clock.h"
 #include "kevfs/base/log.h"
 #include "kevfs/base/program.h"
 
@@ -24,6 +26,14 @@
 
 /* Mounts of ours that died one above the other. */
 #define DEAD_MAX 16
+
+/* A process that was killed gives up its descriptors one after the other; /dev/fuse is one of them. */
+#define DYING_STEPS 1000
+#define DYING_STEP (10 * KEV_NS_PER_MS)
+
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
 
 bool kev_mountpoint_is_handed(const char *mountpoint)
 {
@@ -214,4 +224,47 @@ int kev_mountpoint_prepare(const char *mountpoint, struct kev_error *error)
 dev_t kev_mountpoint_device(const char *mountpoint)
 {
 	return device_at(AT_FDCWD, mountpoint, 0);
+}
+
+static uint64_t number_at(int directory, const char *path, int flags)
+{
+	struct statx st;
+
+	if (statx(directory, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | flags,
+		    STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &st) < 0 ||
+		!(st.stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE)))
+		return 0;
+	return st.stx_mnt_id;
+}
+
+uint64_t kev_mountpoint_number(const char *mountpoint)
+{
+	return number_at(AT_FDCWD, mountpoint, 0);
+}
+
+/* @return whether there is nothing more to do */
+static bool take_if_dead(const char *mountpoint, uint64_t number)
+{
+	int mount = open(mountpoint, O_PATH | O_CLOEXEC);
+	struct statfs fs;
+	bool done = true;
+
+	if (mount < 0)
+		return true;
+	if (number_at(mount, "", AT_EMPTY_PATH) == number && fstatfs(mount, &fs) < 0) {
+		/* A request that the end met is ended with another error than those which come later. */
+		done = errno == ENOTCONN;
+		if (done && is_kevfs(mountpoint))
+			(void)detach(mount, mountpoint);
+	}
+	close(mount);
+	return done;
+}
+
+void kev_mountpoint_bereave(const char *mountpoint, uint64_t number)
+{
+	const struct timespec step = {0, DYING_STEP};
+
+	for (int i = 0; i < DYING_STEPS && number && !take_if_dead(mountpoint, number); i++)
+		nanosleep(&step, NULL);
 }

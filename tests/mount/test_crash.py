@@ -9,9 +9,10 @@ import stat
 import pytest
 
 from events import event
-from mounts import is_mounted
+from mounts import as_user, is_mounted
 from servers import run, wait_for
 from test_mounting import NOBODY, mounted_times
+from watchdog import arguments, daemons
 
 needs_root = pytest.mark.needs_root
 
@@ -135,16 +136,18 @@ def test_another_filesystem_is_left(fake, mount, point):
 @needs_root
 def test_auto_unmount(fake, mount, point):
     m = mount(fake, "auto_unmount", directory=point)
-    assert mounted_times(point) == 1
+    assert mounted_times(point) == 1 and os.listdir(point)
     kill(m)
     assert wait_for(lambda: not is_mounted(point), 20)
     m.refused = True
 
 
 @needs_root
-def test_auto_unmount_of_an_ordinary_user(for_nobody, mount, point, user_allow_other):  # pylint: disable=unused-argument
+@pytest.mark.parametrize("more", [(), ("allow_other",)])
+def test_auto_unmount_of_an_ordinary_user(for_nobody, mount, point, user_allow_other, more):  # pylint: disable=unused-argument
     os.chown(point, NOBODY, NOBODY)
-    m = mount(None, "auto_unmount,allow_other", kubeconfig=for_nobody, user=NOBODY, directory=point)
+    m = mount(None, "auto_unmount", *more, kubeconfig=for_nobody, user=NOBODY, directory=point)
+    run(*as_user(NOBODY), "ls", point)
     kill(m)
     assert wait_for(lambda: not is_mounted(point), 20)
     m.refused = True
@@ -165,10 +168,37 @@ def test_auto_unmount_ends_as_any_other(fake, mount, point, how):
     n.close()
 
 
+def helper_of(m):
+    return next(p for p in daemons(m.directory.parent, helpers=True) if os.fsencode(m.dir) in arguments(p))
+
+
 @needs_root
-def test_auto_unmount_without_allow_other(for_nobody, mount):
-    m = mount(None, "auto_unmount", kubeconfig=for_nobody, user=NOBODY, background=True, refused=True)
-    assert m.returncode == 1 and "needs -o allow_other" in m.said()
+def test_auto_unmount_when_killed_by_name(fake, mount, point):
+    """pkill -9 kevfs: what unmounts then has another name."""
+    m = mount(fake, "auto_unmount", directory=point)
+    assert "kevfs" not in pathlib.Path(f"/proc/{helper_of(m)}/comm").read_text(encoding="utf-8")
+
+
+@needs_root
+@pytest.mark.parametrize("how", ["alive", "dead"])
+def test_auto_unmount_leaves_what_is_mounted_meanwhile(fake, mount, point, how):
+    """While the process stands still that unmounts."""
+    if how == "dead" and tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8):
+        pytest.skip("the kernel numbers mounts anew")
+    m = mount(fake, "auto_unmount", directory=point)
+    os.listdir(point)
+    helper = helper_of(m)
+    os.kill(helper, signal.SIGSTOP)
+    kill(m)
+    m.refused = True
+    run("umount", "-l", point)
+    if how == "alive":
+        mount(fake, directory=point)
+    else:
+        crash(mount, point, fake)
+    os.kill(helper, signal.SIGCONT)
+    assert wait_for(lambda: not os.path.exists(f"/proc/{helper}"))
+    assert mounted_times(point) == 1 and is_dead(point) == (how == "dead")
 
 
 @needs_root

@@ -279,7 +279,7 @@ def test_plugin_under_mount_8(session, fake, scratch, plugin):
 def helpers(m):
     """The process ids of its helper."""
     def is_one(pid):
-        return open(f"/proc/{pid}/comm", encoding="utf-8").read() == "kevfs-helper\n" and m.dir.encode() in open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+        return open(f"/proc/{pid}/comm", encoding="utf-8").read() == "kev-helper\n" and m.dir.encode() in open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:

@@ -40,18 +40,19 @@ def arguments(pid):
 def is_helper(pid):
     """It has its daemon's arguments, and ends with it."""
     try:
-        return pathlib.Path(f"/proc/{pid}/comm").read_bytes() == b"kevfs-helper\n"
+        return pathlib.Path(f"/proc/{pid}/comm").read_bytes() == b"kev-helper\n"
     except OSError:
         return True
 
 
-def daemons(directory):
-    """The process ids of programs that were told to serve a mountpoint below directory: nobody else's name has that path."""
+def daemons(directory, helpers=False):
+    """The process ids of programs that were told to serve a mountpoint below directory: nobody else's name has that path. Or
+    of their helpers."""
     prefix = str(directory).encode() + b"/"
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         args = arguments(pid)
-        if any(os.path.basename(a) == b"kevfs" for a in args) and any(a.startswith(prefix + b"mnt") for a in args) and not is_helper(pid):
+        if any(os.path.basename(a) == b"kevfs" for a in args) and any(a.startswith(prefix + b"mnt") for a in args) and is_helper(pid) == helpers:
             found.append(int(pid))
     return found
 

@@ -1,11 +1,14 @@
 #ifndef KEVFS_BASE_HELPER_H
 #define KEVFS_BASE_HELPER_H
 
+#include <stdint.h>
+
 #include "kevfs/base/defs.h"
 
 /**
  * A small process from before the daemon gives its rights away: it runs one command, as often as it is asked,
- * and it unmounts one mountpoint. Both are fixed when it starts, so nobody can ask for anything else.
+ * and it unmounts one mountpoint, also when the daemon is gone without having done so (kev_helper_guard()).
+ * Both are fixed when it starts, so nobody can ask for anything else.
  *
  * It keeps no descriptor, no directory and no terminal of whoever started the daemon; signals for the whole
  * group of processes do not reach it. It ends, and with it what it runs, as soon as the daemon is gone,
@@ -20,6 +23,8 @@ struct kev_helper_config {
 	const char *path;  /**< the directories, separated by ':', where a command without '/' is looked for;
 			      those that are not absolute are left out */
 	const char *mountpoint; /**< absolute; NULL: it unmounts nothing */
+	/** What kev_helper_guard() asked for, in the process, as the last that it does; NULL: nothing */
+	void (*bereave)(const char *mountpoint, uint64_t mount);
 };
 
 /** Start it, while there is only one thread. @return 0 or -errno */
@@ -63,5 +68,9 @@ int kev_helper_take(struct kev_helper *helper, struct kev_helper_result *out) KE
 /** Take the mountpoint away, at once, whoever is using it (MNT_DETACH). @return 0; -errno; -ETIMEDOUT (it
  * goes on trying), -EPIPE */
 int kev_helper_unmount(struct kev_helper *helper, int timeout_ms) KEV_MUST_USE;
+
+/** When the daemon is gone, whatever ended it, call bereave() with this mount; 0: not any more.
+ * @return 0 or -errno */
+int kev_helper_guard(struct kev_helper *helper, uint64_t mount) KEV_MUST_USE;
 
 #endif

@@ -5,12 +5,13 @@
 
 /** The other side of helper.h: what the process does. The messages are packets of one struct. */
 
-enum kev_helper_order_kind { KEV_HELPER_RUN = 1, KEV_HELPER_KILL, KEV_HELPER_UNMOUNT };
+enum kev_helper_order_kind { KEV_HELPER_RUN = 1, KEV_HELPER_KILL, KEV_HELPER_UNMOUNT, KEV_HELPER_GUARD };
 
 /** With KEV_HELPER_RUN two descriptors come along. A struct kev_helper_result is the answer to RUN and to
  * UNMOUNT. */
 struct kev_helper_order {
 	enum kev_helper_order_kind kind;
+	uint64_t mount; /* of GUARD */
 };
 
 /** Never returns. @param runs, unmounts  the sockets; all other descriptors are closed */

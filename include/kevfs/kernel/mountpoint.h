@@ -2,6 +2,7 @@
 #define KEVFS_KERNEL_MOUNTPOINT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "kevfs/base/defs.h"
@@ -32,5 +33,13 @@ int kev_mountpoint_prepare(const char *mountpoint, struct kev_error *error) KEV_
 
 /** The device of what is on top of a mountpoint, or 0. */
 dev_t kev_mountpoint_device(const char *mountpoint);
+
+/** The number of the mount that is on top of a mountpoint, or 0. Before Linux 6.8 another one may get it when
+ * that is gone. */
+uint64_t kev_mountpoint_number(const char *mountpoint);
+
+/** Take away the mount of that number, if it is ours and nobody serves it any more. Who served it may be
+ * ending still: it is waited for. Any other mount stays. */
+void kev_mountpoint_bereave(const char *mountpoint, uint64_t number);
 
 #endif

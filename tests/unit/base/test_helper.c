@@ -417,6 +417,58 @@ static void test_destroy_null(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void tell_bereaved(const char *mountpoint, uint64_t mount)
+{
+	/* It has no descriptor of ours any more: what it can reach is a file. */
+	int file = open(mountpoint, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (file >= 0) {
+		dprintf(file, "%llu", (unsigned long long)mount);
+		close(file);
+	}
+}
+
+/* What is in the file, which is removed. */
+static const char *take_file(const char *path, char *text, size_t size)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = file < 0 ? -1 : read(file, text, size - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	if (file >= 0)
+		close(file);
+	unlink(path);
+	return text;
+}
+
+/* The last word counts, also where it was said just before the end. */
+static void test_guard(void **state)
+{
+	struct fixture *f = *state;
+	char path[] = "/tmp/kevfs-helper-XXXXXX";
+	const struct kev_helper_config config = {.mountpoint = path, .bereave = tell_bereaved};
+	static const uint64_t said[][2] = {{7, UINT64_MAX}, {7, 0}, {0, 0}};
+	static const char *const heard[] = {"18446744073709551615", "", ""};
+	int file = mkstemp(path);
+
+	assert_true(file >= 0);
+	close(file);
+	unlink(path);
+	for (size_t i = 0; i < KEV_ARRAY_LEN(said); i++) {
+		assert_int_equal(kev_helper_start(&config, &f->helper), 0);
+		for (size_t k = 0; k < 2; k++)
+			assert_int_equal(kev_helper_guard(f->helper, said[i][k]), 0);
+		kev_helper_destroy(f->helper);
+		f->helper = NULL;
+		assert_string_equal(take_file(path, f->text, sizeof(f->text)), heard[i]);
+	}
+	/* Nobody has asked for it. */
+	assert_int_equal(kev_helper_start(&config, &f->helper), 0);
+	kev_helper_destroy(f->helper);
+	f->helper = NULL;
+	assert_string_equal(take_file(path, f->text, sizeof(f->text)), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +486,7 @@ int main(void)
 		TEST(test_helper_that_is_killed),
 		TEST(test_unmount),
 		TEST(test_unmount_nothing),
+		TEST(test_guard),
 		cmocka_unit_test(test_destroy_null),
 	};
 

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kevfs/kernel/mountpoint.h"
@@ -152,6 +155,96 @@ static void test_prepare_while_another_takes_away(void **state)
 	assert_false(is_mounted());
 }
 
+static void test_bereave(void **state)
+{
+	uint64_t number;
+
+	(void)state;
+	mount_dead("fuse.kevfs");
+	number = kev_mountpoint_number(point);
+	assert_int_not_equal(number, 0);
+	kev_mountpoint_bereave(point, number + 1);
+	kev_mountpoint_bereave(point, 0);
+	assert_true(is_mounted());
+	kev_mountpoint_bereave(point, number);
+	assert_false(is_mounted());
+	kev_mountpoint_bereave(point, number);
+	assert_false(is_mounted());
+}
+
+static void test_bereave_leaves_others(void **state)
+{
+	(void)state;
+	mount_dead("fuse.other");
+	kev_mountpoint_bereave(point, kev_mountpoint_number(point));
+	assert_true(is_mounted());
+	mount_alive();
+	kev_mountpoint_bereave(point, kev_mountpoint_number(point));
+	assert_true(is_alive());
+}
+
+/* It was the one that was asked for when that was looked at. */
+static void test_bereave_while_another_starts(void **state)
+{
+	static const uid_t users[] = {0, 1000};
+
+	for (size_t i = 0; i < KEV_ARRAY_LEN(users); i++) {
+		user = users[i];
+		mount_dead("fuse.kevfs");
+		meanwhile = start_another;
+		kev_mountpoint_bereave(point, kev_mountpoint_number(point));
+		assert_null(meanwhile);
+		assert_true(is_alive());
+		teardown(state);
+	}
+}
+
+static int dying = -1;
+
+/* The kernel asks for nothing before it is told this. */
+static void answer_init(void)
+{
+	static char request[1 << 16];
+	struct {
+		struct fuse_out_header header;
+		struct fuse_init_out init;
+	} answer = {.header = {.len = sizeof(answer)},
+		.init = {
+			.major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION, .max_write = 4096}};
+
+	assert_true(read(dying, request, sizeof(request)) > 0);
+	answer.header.unique = ((const struct fuse_in_header *)(const void *)request)->unique;
+	assert_int_equal(write(dying, &answer, sizeof(answer)), sizeof(answer));
+}
+
+static void *end_dying(void *context)
+{
+	const struct timespec while_asked = {0, 200000000};
+
+	(void)context;
+	nanosleep(&while_asked, NULL);
+	close(dying);
+	return NULL;
+}
+
+/* The request that waits then fails with ECONNABORTED. */
+static void test_bereave_of_who_is_ending(void **state)
+{
+	char options[100];
+	pthread_t thread;
+
+	(void)state;
+	dying = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	assert_true(dying >= 0);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", dying);
+	assert_int_equal(mount("test", point, "fuse.kevfs", MS_RDONLY, options), 0);
+	answer_init();
+	assert_int_equal(pthread_create(&thread, NULL, end_dying, NULL), 0);
+	kev_mountpoint_bereave(point, kev_mountpoint_number(point));
+	pthread_join(thread, NULL);
+	assert_false(is_mounted());
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, teardown)
@@ -160,6 +253,10 @@ int main(void)
 		TEST(test_prepare_leaves_others),
 		TEST(test_prepare_while_another_starts),
 		TEST(test_prepare_while_another_takes_away),
+		TEST(test_bereave),
+		TEST(test_bereave_leaves_others),
+		TEST(test_bereave_while_another_starts),
+		TEST(test_bereave_of_who_is_ending),
 	};
 	int r;
 
