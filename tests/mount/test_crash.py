@@ -74,6 +74,23 @@ def crash(mount, point, *arguments, **keywords):
 
 
 @needs_root
+def test_what_the_kernel_has_kept(fake, mount, point):
+    """It shows it still, as if all was well; the status is the one thing that tells."""
+    fake.create("default", event("one"))
+    m = mount(fake, directory=point)
+    names, content = os.listdir(point / "default/events"), (point / "default/events/one").read_bytes()
+    for report in "status", "metrics":
+        assert (point / ".kevfs" / report).read_bytes()
+    kill(m)
+    m.refused = True
+    assert os.listdir(point / "default/events") == names and (point / "default/events/one").read_bytes() == content
+    for report in "status", "metrics":
+        with pytest.raises(OSError) as e:
+            (point / ".kevfs" / report).read_bytes()
+        assert e.value.errno == errno.ENOTCONN
+
+
+@needs_root
 def test_a_start_over_our_own_dead_mount(fake, mount, point):
     fake.create("default", event("one"))
     crash(mount, point, fake)
