@@ -64,6 +64,8 @@ def test_it_unmounts_and_ends(for_nobody, mount, user, background):  # pylint: d
     """And so does its helper."""
     m = mount(kubeconfig=for_nobody, user=user, background=background)
     pid = m.pid()
+    # The mount is there a moment before the fusermount3 that made it has ended.
+    assert wait_for(lambda: len(children(pid)) == 1)
     [helper] = children(pid)
     os.kill(pid, signal.SIGTERM)
     assert wait_for(lambda: not is_mounted(m.dir)) and m.wait_end() == 0
