@@ -276,6 +276,22 @@ static bool is_remote(const char *path)
 	       (unsigned long)fs.f_type == 0xff534d42 || (unsigned long)fs.f_type == 0xfe534d42;
 }
 
+/* Root may write to these, says access(2), but nobody can make a file or a directory there. */
+static bool is_kernels(const char *path)
+{
+	static const uint32_t types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, DEVPTS_SUPER_MAGIC};
+	struct statfs fs;
+
+	if (statfs(path, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(types); i++) {
+		if ((uint32_t)fs.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
 /* It is made where it is missing, and so is what it lies in: then what is there already counts. */
 static int look_at_directory(struct place *place, char *path)
 {
@@ -291,6 +307,12 @@ static int look_at_directory(struct place *place, char *path)
 		r = -ENOTDIR;
 	if (!r && access(path, W_OK | X_OK) < 0)
 		r = -errno;
+	if (!r && is_kernels(path)) {
+		kev_error_set(&place->why,
+			"%s: no files can be made in this filesystem, which is the kernel's", place->state);
+		place->next = "name a directory on a disk";
+		return -EROFS;
+	}
 	if (r)
 		kev_error_set(&place->why, "%s: %s", path, strerror(-r));
 	else

@@ -724,6 +724,9 @@ def test_state(fake, check, scratch):
     (scratch / "file").write_text("")
     for path in ("file", "file/in"):
         check("-", f"state={scratch}/{path}", kubeconfig=fake.kubeconfig).failed(9, "state", f"{scratch}/{path}: Not a directory")
+    # Where access(2) says that root may write, and the mount finds out that nobody can.
+    for path in ("/proc/x", "/proc/self/task", "/sys/no/such"):
+        check("-", f"state={path}", kubeconfig=fake.kubeconfig).failed(9, "state", f"{path}: ", "" if os.geteuid() else "the kernel's; name a directory on a disk")
     check("-", "state=~/no/such", kubeconfig=fake.kubeconfig).failed(9, "state", "~/no/such", "$HOME")
     check("-", f"state={scratch}/mnt/no/such", kubeconfig=fake.kubeconfig, mountpoint=scratch / "mnt").failed(9, "state", "lies in the mountpoint")
     check("-", f"state={scratch}/mnt/state", kubeconfig=fake.kubeconfig, mountpoint=scratch / "mnt").failed(9, "state", "lies in the mountpoint")
