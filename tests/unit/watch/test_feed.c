@@ -1,11 +1,13 @@
 #include "http_stub.h"
 #include "sample.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "kevfs/base/log.h"
 #include "kevfs/cluster/discovery.h"
 #include "kevfs/watch/feed.h"
+#include "kevfs/watch/intake.h"
 
 /*
  * The feed with its thread, on a stub of http and one of discovery. The stub's "server" runs inside the
@@ -24,7 +26,9 @@ struct server {
 	atomic_bool discovery_mute;
 	atomic_bool knows_widgets;
 	pthread_mutex_t lock;
-	char lines[4096]; /* for the watch of events, under lock */
+	char lines[4096]; /* for the watch of events, under lock; of namespaces, for that of "ns" */
+	char *flood;      /* for that of the namespace "other", under lock; NULL: nothing */
+	atomic_int lists; /* of the events of "ns" */
 };
 
 struct world {
@@ -41,6 +45,20 @@ struct kev_discovery {
 	struct kev_discovery_callbacks callbacks;
 	bool asked;
 };
+
+/* Events of that name find no memory. */
+static atomic_bool no_room_for_held;
+
+int __real_kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_origin origin);
+int __wrap_kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_origin origin);
+
+int __wrap_kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_origin origin)
+{
+	if (!atomic_load(&no_room_for_held) || !kev_str_eq(kev_event_name(event), KEV_STR("held")))
+		return __real_kev_store_put(store, event, origin);
+	kev_event_unref(event);
+	return -ENOMEM;
+}
 
 static char server_url[] = "https://server";
 static struct kev_discovery *stub_discovery;
@@ -86,13 +104,35 @@ static void answer_discovery(struct server *server)
 	c->done(c->context, server->discovery_result, server->discovery_result ? &why : NULL);
 }
 
+static bool begins(const struct kev_http_transfer *transfer, const char *path)
+{
+	return strncmp(transfer->path, path, strlen(path)) == 0;
+}
+
+static void answer_flood(struct kev_http *http, struct server *server, struct kev_http_transfer *transfer)
+{
+	char *flood;
+
+	pthread_mutex_lock(&server->lock);
+	flood = server->flood;
+	server->flood = NULL;
+	pthread_mutex_unlock(&server->lock);
+	if (flood)
+		stub_body(http, transfer, flood);
+	free(flood);
+}
+
 static void answer_watch(struct kev_http *http, struct server *server, struct kev_http_transfer *transfer)
 {
 	char lines[sizeof(server->lines)];
 
 	if (!transfer->status)
 		stub_head(transfer, 200);
-	if (strncmp(transfer->path, "/api/v1/events", 14) != 0)
+	if (begins(transfer, "/api/v1/namespaces/other/events")) {
+		answer_flood(http, server, transfer);
+		return;
+	}
+	if (!begins(transfer, "/api/v1/events") && !begins(transfer, "/api/v1/namespaces/ns/events"))
 		return;
 	pthread_mutex_lock(&server->lock);
 	memcpy(lines, server->lines, sizeof(lines));
@@ -113,16 +153,19 @@ static void a_moment(void)
 static void serve(struct kev_http *http, void *context)
 {
 	struct server *server = context;
-	struct kev_http_transfer *transfer;
+	struct kev_http_transfer *transfer, *next;
 
 	if (atomic_load(&server->mute))
 		return;
 	answer_discovery(server);
-	for (transfer = http->first; transfer; transfer = transfer->next) {
+	for (transfer = http->first; transfer; transfer = next) {
+		next = transfer->next;
 		if (strstr(transfer->path, "?watch=1")) {
 			answer_watch(http, server, transfer);
 			continue;
 		}
+		if (begins(transfer, "/api/v1/namespaces/ns/events"))
+			atomic_fetch_add(&server->lists, 1);
 		if (strstr(transfer->path, "/events?") && server->events_status)
 			stub_answer(http, transfer, server->events_status, "no");
 		else if (strstr(transfer->path, "/events?"))
@@ -545,6 +588,41 @@ static void test_progress_is_told(void **state)
 	WAIT_UNTIL(atomic_load(&world->synced));
 }
 
+/* One too many is put by another watcher than what is lost by that: both list anew. */
+static void test_what_is_lost_is_listed_anew(void **state)
+{
+	static const char *const namespaces[] = {"ns", "other", NULL};
+	struct world *world = *state;
+	atomic_llong shift = 0;
+	const struct kev_clock clock = {real_realtime, shifted_monotonic, &shift};
+	size_t size = KEV_INTAKE_HELD_MAX * 128, len = 0;
+	char *flood = malloc(size);
+
+	assert_non_null(flood);
+	for (unsigned i = 0; i < KEV_INTAKE_HELD_MAX; i++)
+		len += (size_t)snprintf(flood + len, size - len,
+			"{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"namespace\":\"other\",\"name\":"
+			"\"n%u\",\"resourceVersion\":\"%u\"}}}\n",
+			i, 100 + i);
+	world->config.clock = &clock;
+	world->config.namespaces = namespaces;
+	start(world);
+	WAIT_UNTIL(atomic_load(&world->synced));
+	assert_int_equal(atomic_load(&world->server.lists), 1);
+	atomic_store(&shift, 31);
+	atomic_store(&world->server.discovery_mute, true);
+	atomic_store(&no_room_for_held, true);
+	send_line(world, "ADDED", sample_event("held", "11", "Widget"));
+	WAIT_UNTIL(atomic_load(&world->server.discoveries) == 2);
+	pthread_mutex_lock(&world->server.lock);
+	world->server.flood = flood;
+	pthread_mutex_unlock(&world->server.lock);
+	WAIT_UNTIL(atomic_load(&world->server.lists) == 2);
+	atomic_store(&no_room_for_held, false);
+	kev_feed_destroy(world->feed);
+	world->feed = NULL;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -564,6 +642,7 @@ int main(void)
 		TEST(test_destroy_without_start),
 		TEST(test_unknown_kind_is_asked_for_now_and_then),
 		TEST(test_unknown_kind_is_held),
+		TEST(test_what_is_lost_is_listed_anew),
 		TEST(test_progress_is_told),
 	};
 
