@@ -395,7 +395,7 @@ static void acknowledge(struct kev_archive *archive, struct kev_str resource_ver
  * old. */
 static int purge(struct kev_archive *archive)
 {
-	struct kev_moment now = kev_moment_now(archive->config.clock);
+	struct kev_moment now = kev_moment_slept(archive->config.clock);
 	int64_t trial = kev_wall_wait(&archive->wall, now, archive->config.retain.age);
 	int r = kev_history_purge(archive->history, &archive->config.retain, trial ? 0 : now.real,
 		PURGE_BATCH, &archive->purge_wait, &archive->error);

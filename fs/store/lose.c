@@ -144,7 +144,7 @@ static void append_loss(
 
 static void delete_key(struct kev_store *store, enum kev_scope_kind kind, const struct key *key)
 {
-	struct kev_moment now = kev_moment_now(store->clock);
+	struct kev_moment now = kev_moment_slept(store->clock);
 	struct kev_table_slot *slot;
 	struct loss loss;
 	bool lost = false;
@@ -223,7 +223,7 @@ static void sweep(
 
 	/* In batches: the lock is not held while the journal is written. Nobody else writes meanwhile. */
 	do {
-		struct kev_moment now = kev_moment_now(store->clock);
+		struct kev_moment now = kev_moment_slept(store->clock);
 
 		pthread_mutex_lock(&store->lock);
 		count = sweep_locked(store, kind, namespace_, begun, now, &position, losses);
@@ -286,7 +286,7 @@ int64_t kev_store_expire(struct kev_store *store)
 	size_t count;
 
 	do {
-		struct kev_moment now = kev_moment_now(store->clock);
+		struct kev_moment now = kev_moment_slept(store->clock);
 
 		pthread_mutex_lock(&store->lock);
 		count = expire_locked(store, now, losses);

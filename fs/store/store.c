@@ -295,7 +295,7 @@ static int restore_locked(struct kev_store *store, struct kev_aged aged, struct 
 
 int kev_store_restore(struct kev_store *store, struct kev_event *event, int64_t gone)
 {
-	struct kev_moment now = kev_moment_now(store->clock);
+	struct kev_moment now = kev_moment_slept(store->clock);
 	struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = event, .when = now.real};
 	struct kev_change mark = {.kind = KEV_CHANGE_GONE, .gone = gone, .when = now.real};
 	struct kev_aged aged = age_of(store, event, true, now.real);

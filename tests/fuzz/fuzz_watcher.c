@@ -107,7 +107,7 @@ static void run(struct world *world, struct kev_watcher *watcher, struct kev_str
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct world world = {.now = 1795737600 * KEV_NS_PER_SEC};
-	struct kev_clock clock = {read_clock, read_clock, &world.now};
+	struct kev_clock clock = {read_clock, read_clock, read_clock, &world.now};
 	struct kev_changes *changes = kev_changes_create(1);
 	struct kev_store *store = changes ? kev_store_create(&clock, changes) : NULL;
 	struct kev_health *health = kev_health_create(&clock);

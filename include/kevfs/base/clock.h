@@ -5,12 +5,13 @@
 
 /**
  * Where a module gets the time from. The real one is kev_clock_system(); a test hands in its own and moves
- * it. Both functions may be called from every thread.
+ * it. All functions may be called from every thread.
  */
 struct kev_clock {
 	int64_t (*realtime)(void *context);  /**< nanoseconds since the epoch, UTC */
 	int64_t (*monotonic)(void *context); /**< nanoseconds since some moment; never goes back */
-	void *context;                       /**< borrowed, handed to both */
+	int64_t (*boottime)(void *context);  /**< the same, which goes on while the machine sleeps */
+	void *context;                       /**< borrowed, handed to all */
 };
 
 /** The system's clocks. */
@@ -24,6 +25,11 @@ static inline int64_t kev_clock_realtime(const struct kev_clock *clock)
 static inline int64_t kev_clock_monotonic(const struct kev_clock *clock)
 {
 	return clock->monotonic(clock->context);
+}
+
+static inline int64_t kev_clock_boottime(const struct kev_clock *clock)
+{
+	return clock->boottime(clock->context);
 }
 
 #endif

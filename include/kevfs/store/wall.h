@@ -16,18 +16,24 @@ static inline struct kev_moment kev_moment_now(const struct kev_clock *clock)
 	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_monotonic(clock)};
 }
 
+/** The same for what has an age: it grows while the machine sleeps. */
+static inline struct kev_moment kev_moment_slept(const struct kev_clock *clock)
+{
+	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_boottime(clock)};
+}
+
 /**
  * The wall clock, as far as it is believed when something is let go for its age. It may be wrong, and be set;
  * what is deleted by it does not come back when it is set right. The rule:
  *
- * - What went in this process is as old as the monotonic clock says, whatever the wall clock does.
+ * - What went in this process is as old as boottime says, whatever the wall clock does.
  * - What an earlier process has kept has marks of the wall clock only: it is as old as those say while the
  *   wall clock is believed, and in any case as old as the time for which it has been here.
- * - So is a revision that was superseded, also in this process: all that is known of it stands on the disk.
+ * - A revision that was superseded, also in this process, has nothing but its mark on the disk: no age while
+ *   the wall clock is not believed.
  * - The wall clock is believed when both clocks have gone on alike, but for some seconds, for ten minutes:
- * since they were first looked at, and since the wall clock was last set, in either direction (the machine
- * slept: it looks the same). Where less than ten minutes is kept, for as long as that: what is older than the
- * last step is then overdue by any clock.
+ *   since they were first looked at, and since the wall clock was last set, in either direction. Where less
+ *   is kept, for as long as that: what is older than the last step is then overdue by any clock.
  *
  * Used by one thread at a time; all 0 at first.
  */

@@ -32,7 +32,7 @@ int client_setup(void **state)
 		return -1;
 	for (size_t i = 0; i < KEV_ARRAY_LEN(variables); i++)
 		unsetenv(variables[i]);
-	client->clock = (struct kev_clock){realtime, monotonic, client};
+	client->clock = (struct kev_clock){realtime, monotonic, monotonic, client};
 	return 0;
 }
 

@@ -39,7 +39,7 @@ static int setup(void **state)
 		return -1;
 	snprintf(f->path, sizeof(f->path), "%s/token", f->directory);
 	f->now = 7;
-	f->clock = (struct kev_clock){now, now, &f->now};
+	f->clock = (struct kev_clock){now, now, now, &f->now};
 	memcpy(f->server, "https://h", sizeof("https://h"));
 	f->config.server = f->server;
 	kev_buf_init(&f->header, 1000);

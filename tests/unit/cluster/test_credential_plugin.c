@@ -62,7 +62,7 @@ static int setup(void **state)
 	snprintf(script, sizeof(script), "printf x >>%s; exec cat %s", f->runs, f->answer);
 	plugin_script_start(&f->script, script);
 	f->now = 1000 * SECOND;
-	f->clock = (struct kev_clock){now, now, &f->now};
+	f->clock = (struct kev_clock){now, now, now, &f->now};
 	memcpy(f->server, "https://h", sizeof("https://h"));
 	f->config = (struct kev_cluster_config){
 		.server = f->server, .plugin = &f->script.config, .helper = f->script.helper};

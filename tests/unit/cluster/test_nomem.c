@@ -307,7 +307,7 @@ static void test_identity(void **state)
 
 static int credential_action(void *context)
 {
-	const struct kev_clock clock = {no_time, no_time, NULL};
+	const struct kev_clock clock = {no_time, no_time, no_time, NULL};
 	struct kev_credential *credential = kev_credential_create(context, &clock);
 	struct kev_buf header;
 	int r;

@@ -30,7 +30,7 @@ static int setup(void **state)
 	if (!f)
 		return -1;
 	f->now = 7;
-	f->clock = (struct kev_clock){now, now, &f->now};
+	f->clock = (struct kev_clock){now, now, now, &f->now};
 	kev_plugin_credential_init(&f->credential);
 	return 0;
 }

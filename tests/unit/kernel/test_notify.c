@@ -190,8 +190,10 @@ static int setup(void **state)
 	pthread_mutex_init(&world->lock, NULL);
 	pthread_cond_init(&world->cond, NULL);
 	world->now = 1795046400LL * KEV_NS_PER_SEC; /* 2026-11-19 */
-	world->clock =
-		(struct kev_clock){.realtime = read_realtime, .monotonic = read_monotonic, .context = world};
+	world->clock = (struct kev_clock){.realtime = read_realtime,
+		.monotonic = read_monotonic,
+		.boottime = read_monotonic,
+		.context = world};
 	world->json = kev_json_create();
 	world->changes = kev_changes_create(16);
 	world->store = kev_store_create(&world->clock, world->changes);

@@ -160,7 +160,7 @@ static struct world *create_with(bool parked, bool xattr)
 
 	the_world = world;
 	world->now = 1795046400LL * KEV_NS_PER_SEC; /* 2026-11-19 */
-	world->clock = (struct kev_clock){read_clock, read_clock, world};
+	world->clock = (struct kev_clock){read_clock, read_clock, read_clock, world};
 	world->changes = kev_changes_create(16);
 	world->store = kev_store_create(&world->clock, world->changes);
 	world->tree = kev_tree_create(&world->clock, world->store);

@@ -70,7 +70,8 @@ static int setup(void **state)
 	struct world *world = calloc(1, sizeof(*world));
 
 	world->now = KEV_NS_PER_SEC;
-	world->clock = (struct kev_clock){.realtime = read_clock, .monotonic = read_clock, .context = world};
+	world->clock = (struct kev_clock){
+		.realtime = read_clock, .monotonic = read_clock, .boottime = read_clock, .context = world};
 	pthread_mutex_init(&world->lock, NULL);
 	pthread_cond_init(&world->cond, NULL);
 	world->senders = kev_senders_create(&(struct kev_senders_config){

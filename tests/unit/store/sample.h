@@ -20,7 +20,7 @@
 
 /** A store whose clock a test moves. */
 struct world {
-	int64_t now, set; /* set: by how much the wall clock was */
+	int64_t now, set, slept; /* set: by how much the wall clock was; slept: the machine */
 	struct kev_clock clock;
 	struct kev_changes *changes;
 	struct kev_store *store;
@@ -31,9 +31,14 @@ static inline int64_t world_now(void *context)
 	return ((struct world *)context)->now;
 }
 
-static inline int64_t world_monotonic(void *context)
+static inline int64_t world_boottime(void *context)
 {
 	return ((struct world *)context)->now - ((struct world *)context)->set;
+}
+
+static inline int64_t world_monotonic(void *context)
+{
+	return world_boottime(context) - ((struct world *)context)->slept;
 }
 
 static inline void world_init(struct world *world)
@@ -41,8 +46,8 @@ static inline void world_init(struct world *world)
 	bool resync;
 
 	world->now = NOON;
-	world->set = 0;
-	world->clock = (struct kev_clock){world_now, world_monotonic, world};
+	world->set = world->slept = 0;
+	world->clock = (struct kev_clock){world_now, world_monotonic, world_boottime, world};
 	world->changes = kev_changes_create(1000);
 	assert_non_null(world->changes);
 	kev_changes_take(world->changes, NULL, 0, 0, &resync);

@@ -78,7 +78,7 @@ static int set_up(void **state)
 
 	assert_non_null(site);
 	site->directory = new_directory();
-	site->clock = (struct kev_clock){site_now, site_monotonic, site};
+	site->clock = (struct kev_clock){site_now, site_monotonic, site_monotonic, site};
 	/* By our clock, what happens at the store's noon is long ago. */
 	site->retain.age = 10000 * DAY;
 	start(site);

@@ -32,7 +32,7 @@ static int set_up(void **state)
 	struct world *world = calloc(1, sizeof(*world));
 
 	assert_non_null(world);
-	world->clock = (struct kev_clock){realtime, monotonic, world};
+	world->clock = (struct kev_clock){realtime, monotonic, monotonic, world};
 	world->health = kev_health_create(&world->clock);
 	assert_non_null(world->health);
 	*state = world;

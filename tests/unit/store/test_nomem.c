@@ -181,8 +181,8 @@ static int put_action(void *context)
 	size_t hits = 0;
 	bool hit = false;
 
-	world.now = NOON, world.set = 0;
-	world.clock = (struct kev_clock){world_now, world_monotonic, &world};
+	world.now = NOON, world.set = world.slept = 0;
+	world.clock = (struct kev_clock){world_now, world_monotonic, world_boottime, &world};
 	world.changes = kev_changes_create(1000);
 	world.store = world.changes ? kev_store_create(&world.clock, world.changes) : NULL;
 	if (!world.store) {
@@ -386,8 +386,8 @@ static int restore_action(void *context)
 	struct kev_store_counts counts;
 	size_t hits = 0;
 
-	world.now = NOON, world.set = 0;
-	world.clock = (struct kev_clock){world_now, world_monotonic, &world};
+	world.now = NOON, world.set = world.slept = 0;
+	world.clock = (struct kev_clock){world_now, world_monotonic, world_boottime, &world};
 	world.changes = kev_changes_create(1000);
 	world.store = world.changes ? kev_store_create(&world.clock, world.changes) : NULL;
 	if (!world.store) {

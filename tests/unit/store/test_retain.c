@@ -125,6 +125,34 @@ static void test_relist_marks(void **state)
 	assert_string_equal(next(world), "");
 }
 
+/* The clock is a day ahead for a moment: it went a second ago all the same. */
+static void test_step_of_the_clock(void **state)
+{
+	struct world *world = *state;
+
+	put(world, event("a", "x", "1", "one"), KEV_ORIGIN_LIVE);
+	delete (world, "x");
+	world->now += 86401 * S;
+	world->set += 86400 * S;
+	assert_int_equal(kev_store_expire(world->store), 3599 * S);
+	assert_int_equal(counts(world).retained, 1);
+}
+
+/* An hour is one, also of a machine that slept. */
+static void test_sleep_counts(void **state)
+{
+	struct world *world = *state;
+
+	put(world, event("a", "x", "1", "one"), KEV_ORIGIN_LIVE);
+	delete (world, "x");
+	world->now += 3599 * S;
+	world->slept += 3599 * S;
+	assert_int_equal(kev_store_expire(world->store), S);
+	world->now += S;
+	assert_int_equal(kev_store_expire(world->store), INT64_MAX);
+	assert_int_equal(counts(world).events, 0);
+}
+
 static int find_gone(void *context, struct kev_event *e)
 {
 	*(int64_t *)context = kev_event_gone(e);
@@ -248,6 +276,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_deleted_stays_and_expires),
 		TEST(test_relist_marks),
+		TEST(test_step_of_the_clock),
+		TEST(test_sleep_counts),
 		TEST(test_same_revision_takes_the_mark_away),
 		TEST(test_another_revision_takes_its_place),
 		TEST(test_object_is_told),

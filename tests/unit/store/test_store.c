@@ -35,7 +35,7 @@ static int set_up(void **state)
 
 	assert_non_null(world);
 	world->now = NOON;
-	world->clock = (struct kev_clock){world_now, world_now, world};
+	world->clock = (struct kev_clock){world_now, world_now, world_now, world};
 	world->changes = kev_changes_create(1000);
 	assert_non_null(world->changes);
 	kev_changes_take(world->changes, NULL, 0, 0, &resync);

@@ -47,7 +47,7 @@ static int set_up(void **state)
 	socklen_t len = sizeof(world->systemd.address);
 
 	assert_non_null(world);
-	world->clock = (struct kev_clock){realtime, monotonic, world};
+	world->clock = (struct kev_clock){realtime, monotonic, monotonic, world};
 	world->changes = kev_changes_create(10);
 	world->store = kev_store_create(&world->clock, world->changes);
 	world->meter = kev_store_meter(world->store);

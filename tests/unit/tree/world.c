@@ -22,7 +22,7 @@ struct world *world_create(void)
 
 	assert_non_null(world);
 	world->now = WORLD_NOW;
-	world->clock = (struct kev_clock){now, now, world};
+	world->clock = (struct kev_clock){now, now, now, world};
 	world->changes = kev_changes_create(100000);
 	assert_non_null(world->changes);
 	world->store = kev_store_create(&world->clock, world->changes);

@@ -34,7 +34,7 @@ static inline void sample_init(struct sample *sample)
 	bool resync;
 
 	sample->now = NOON;
-	sample->clock = (struct kev_clock){sample_now, sample_now, sample};
+	sample->clock = (struct kev_clock){sample_now, sample_now, sample_now, sample};
 	sample->changes = kev_changes_create(100000);
 	assert_non_null(sample->changes);
 	kev_changes_take(sample->changes, NULL, 0, 0, &resync);

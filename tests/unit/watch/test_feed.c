@@ -437,7 +437,7 @@ static void await_ticks(void)
 static void test_sync_does_not_time_out_while_a_plugin_runs(void **state)
 {
 	struct world *world = *state;
-	const struct kev_clock clock = {skewed, skewed, NULL};
+	const struct kev_clock clock = {skewed, skewed, skewed, NULL};
 
 	atomic_store(&world->server.mute, true);
 	world->config.clock = &clock;
@@ -546,7 +546,7 @@ static void test_unknown_kind_is_held(void **state)
 {
 	struct world *world = *state;
 	atomic_llong shift = 0;
-	const struct kev_clock clock = {real_realtime, shifted_monotonic, &shift};
+	const struct kev_clock clock = {real_realtime, shifted_monotonic, shifted_monotonic, &shift};
 
 	world->config.clock = &clock;
 	start(world);
@@ -594,7 +594,7 @@ static void test_what_is_lost_is_listed_anew(void **state)
 	static const char *const namespaces[] = {"ns", "other", NULL};
 	struct world *world = *state;
 	atomic_llong shift = 0;
-	const struct kev_clock clock = {real_realtime, shifted_monotonic, &shift};
+	const struct kev_clock clock = {real_realtime, shifted_monotonic, shifted_monotonic, &shift};
 	size_t size = KEV_INTAKE_HELD_MAX * 128, len = 0;
 	char *flood = malloc(size);
 
