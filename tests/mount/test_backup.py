@@ -521,7 +521,7 @@ def test_script_is_killed(start_fake, mount, scratch):
         time.sleep(chance.uniform(0.02, 0.8))
         os.killpg(p.pid, signal.SIGKILL)
         p.wait()
-        if (backup / "tree").exists():
+        if (backup / "revisions").exists():  # made behind tree
             assert set(files_below(backup / "tree").values()) <= texts
             revisions(backup)
         if not (backup / "complete").exists() or chance.random() < 0.3:
