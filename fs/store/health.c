@@ -6,11 +6,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-/* A moment on both clocks. */
-struct moment {
-	int64_t real, monotonic;
-};
-
 struct kev_health_record {
 	enum kev_scope_kind kind;
 	enum kev_health_phase phase;
@@ -30,11 +25,11 @@ struct kev_health_record {
 /* The watches of one kind. */
 struct watches {
 	unsigned count, connected, denied;
-	bool ever;           /* there was one: a file's has none, and needs none */
-	bool complete;       /* all that are not denied are connected */
-	int64_t since;       /* while they are, or were GRACE ago: real */
-	struct moment ended; /* while some are not: when the first of them ended */
-	bool broken;         /* … and it is known that they do not work */
+	bool ever;               /* there was one: a file's has none, and needs none */
+	bool complete;           /* all that are not denied are connected */
+	int64_t since;           /* while they are, or were GRACE ago: real */
+	struct kev_moment ended; /* while some are not: when the first of them ended */
+	bool broken;             /* … and it is known that they do not work */
 	uint64_t reconnects, relists, bytes;
 	struct kev_error error;
 	int64_t error_time;
@@ -57,11 +52,6 @@ struct kev_health {
 	TAILQ_HEAD(, kev_health_record) records;
 	size_t record_count, record_bytes; /* of their namespaces, each with its NUL */
 };
-
-static struct moment now(const struct kev_health *health)
-{
-	return (struct moment){kev_clock_realtime(health->clock), kev_clock_monotonic(health->clock)};
-}
 
 struct kev_health *kev_health_create(const struct kev_clock *clock)
 {
@@ -115,13 +105,13 @@ void kev_health_need_namespaces(struct kev_health *health, bool need)
 	pthread_mutex_unlock(&health->lock);
 }
 
-static bool is_connected(const struct watches *w, struct moment at)
+static bool is_connected(const struct watches *w, struct kev_moment at)
 {
 	return w->complete || (!w->broken && at.monotonic - w->ended.monotonic < KEV_HEALTH_GRACE);
 }
 
 /* After the counts have changed. */
-static void recount_locked(struct watches *w, struct moment at)
+static void recount_locked(struct watches *w, struct kev_moment at)
 {
 	unsigned due = w->count - w->denied;
 	bool complete = due > 0 ? w->connected == due : !w->ever;
@@ -136,15 +126,16 @@ static void recount_locked(struct watches *w, struct moment at)
 	w->complete = complete;
 }
 
-static void set_phase_locked(struct kev_health_record *record, enum kev_health_phase phase, struct moment at)
+static void set_phase_locked(
+	struct kev_health_record *record, enum kev_health_phase phase, struct kev_moment at)
 {
 	if (record->phase != phase)
 		record->since = at.real;
 	record->phase = phase;
 }
 
-static void set_error_locked(
-	struct watches *w, struct kev_health_record *record, const struct kev_error *why, struct moment at)
+static void set_error_locked(struct watches *w, struct kev_health_record *record, const struct kev_error *why,
+	struct kev_moment at)
 {
 	record->error = w->error = *why;
 	record->error_time = w->error_time = at.real;
@@ -164,7 +155,7 @@ struct kev_health_record *kev_health_add(
 	struct kev_health *health, enum kev_scope_kind kind, const char *namespace_)
 {
 	struct watches *w = &health->watches[kind];
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 	size_t size = namespace_ ? strlen(namespace_) + 1 : 1;
 	struct kev_health_record *record = calloc(1, sizeof(*record) + size);
 
@@ -200,7 +191,7 @@ static void count_locked(struct watches *w, const struct kev_health_record *reco
 
 void kev_health_remove(struct kev_health *health, struct kev_health_record *record)
 {
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 	struct watches *w;
 
 	if (!record)
@@ -219,7 +210,7 @@ void kev_health_remove(struct kev_health *health, struct kev_health_record *reco
 
 /* Move a record on. */
 static void move_locked(struct kev_health *health, struct kev_health_record *record,
-	enum kev_health_phase phase, bool denied, struct moment at)
+	enum kev_health_phase phase, bool denied, struct kev_moment at)
 {
 	struct watches *w = &health->watches[record->kind];
 
@@ -239,7 +230,7 @@ static void note_broken_locked(struct watches *w, const struct kev_health_record
 
 static void list_locked(struct kev_health *health, struct kev_health_record *record, bool again)
 {
-	move_locked(health, record, KEV_HEALTH_LISTING, record->denied, now(health));
+	move_locked(health, record, KEV_HEALTH_LISTING, record->denied, kev_moment_now(health->clock));
 	if (!again)
 		return;
 	record->relists++;
@@ -266,7 +257,7 @@ void kev_health_comparing(struct kev_health *health, struct kev_health_record *r
 void kev_health_connecting(
 	struct kev_health *health, struct kev_health_record *record, struct kev_str resource_version)
 {
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 
 	pthread_mutex_lock(&health->lock);
 	move_locked(health, record, KEV_HEALTH_CONNECTING, false, at);
@@ -277,7 +268,7 @@ void kev_health_connecting(
 void kev_health_connected(struct kev_health *health, struct kev_health_record *record)
 {
 	struct watches *w = &health->watches[record->kind];
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 
 	pthread_mutex_lock(&health->lock);
 	move_locked(health, record, KEV_HEALTH_WATCHING, false, at);
@@ -291,7 +282,7 @@ void kev_health_connected(struct kev_health *health, struct kev_health_record *r
 
 void kev_health_ended(struct kev_health *health, struct kev_health_record *record)
 {
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 
 	pthread_mutex_lock(&health->lock);
 	move_locked(health, record, KEV_HEALTH_CONNECTING, record->denied, at);
@@ -302,7 +293,7 @@ void kev_health_failed(
 	struct kev_health *health, struct kev_health_record *record, const struct kev_error *why)
 {
 	struct watches *w = &health->watches[record->kind];
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 
 	pthread_mutex_lock(&health->lock);
 	move_locked(health, record, KEV_HEALTH_WAITING, record->denied, at);
@@ -315,7 +306,7 @@ void kev_health_denied(
 	struct kev_health *health, struct kev_health_record *record, const struct kev_error *why)
 {
 	struct watches *w = &health->watches[record->kind];
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 
 	pthread_mutex_lock(&health->lock);
 	move_locked(health, record, KEV_HEALTH_DENIED, true, at);
@@ -348,7 +339,7 @@ void kev_health_held(struct kev_health *health, const struct kev_health_held *he
 	pthread_mutex_unlock(&health->lock);
 }
 
-static void describe(const struct watches *w, struct moment at, struct kev_health_watch *out)
+static void describe(const struct watches *w, struct kev_moment at, struct kev_health_watch *out)
 {
 	bool connected = is_connected(w, at);
 
@@ -364,7 +355,7 @@ static void describe(const struct watches *w, struct moment at, struct kev_healt
 }
 
 /* @return ns since the feed was to go on, or 0: it does not hang */
-static int64_t look_locked(struct kev_health *health, struct moment at)
+static int64_t look_locked(struct kev_health *health, struct kev_moment at)
 {
 	int64_t late = kev_meter_longest(health->meter, KEV_METER_FEEDING, at.monotonic);
 
@@ -383,7 +374,7 @@ static bool needs(const struct kev_health *health, int kind)
 	       (kind == KEV_SCOPE_NAMESPACES && health->needs_namespaces && w->denied < w->count);
 }
 
-static bool is_stale_locked(const struct kev_health *health, struct moment at, int64_t late)
+static bool is_stale_locked(const struct kev_health *health, struct kev_moment at, int64_t late)
 {
 	bool stale = !health->synced || late || health->held.halted_since;
 
@@ -428,7 +419,7 @@ static int64_t since_locked(
 
 void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 {
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 
 	pthread_mutex_lock(&health->lock);
 	out->started = health->started;
@@ -445,7 +436,7 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 
 bool kev_health_stale(struct kev_health *health)
 {
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 	bool stale;
 
 	pthread_mutex_lock(&health->lock);
@@ -495,7 +486,7 @@ const char *kev_health_phase_name(enum kev_health_phase phase)
 }
 
 static void describe_record(
-	const struct kev_health_record *record, struct moment at, struct kev_health_detail *out)
+	const struct kev_health_record *record, struct kev_moment at, struct kev_health_detail *out)
 {
 	*out = (struct kev_health_detail){.kind = record->kind,
 		.phase = record->phase,
@@ -518,7 +509,7 @@ static size_t measure_locked(const struct kev_health *health)
 static size_t copy_locked(const struct kev_health *health, struct kev_health_detail *out)
 {
 	const struct kev_health_record *record;
-	struct moment at = now(health);
+	struct kev_moment at = kev_moment_now(health->clock);
 	char *text = (char *)(out + health->record_count);
 	size_t i = 0;
 

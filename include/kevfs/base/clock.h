@@ -32,4 +32,20 @@ static inline int64_t kev_clock_boottime(const struct kev_clock *clock)
 	return clock->boottime(clock->context);
 }
 
+/** A moment on two clocks, ns: the one that people set, and one that nobody sets. */
+struct kev_moment {
+	int64_t real, monotonic;
+};
+
+static inline struct kev_moment kev_moment_now(const struct kev_clock *clock)
+{
+	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_monotonic(clock)};
+}
+
+/** The same for what has an age: monotonic is boottime then, and grows while the machine sleeps. */
+static inline struct kev_moment kev_moment_slept(const struct kev_clock *clock)
+{
+	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_boottime(clock)};
+}
+
 #endif

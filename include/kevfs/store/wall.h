@@ -6,22 +6,6 @@
 
 #include "kevfs/base/clock.h"
 
-/** A moment on both clocks, ns. */
-struct kev_moment {
-	int64_t real, monotonic;
-};
-
-static inline struct kev_moment kev_moment_now(const struct kev_clock *clock)
-{
-	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_monotonic(clock)};
-}
-
-/** The same for what has an age: it grows while the machine sleeps. */
-static inline struct kev_moment kev_moment_slept(const struct kev_clock *clock)
-{
-	return (struct kev_moment){kev_clock_realtime(clock), kev_clock_boottime(clock)};
-}
-
 /**
  * The wall clock, as far as it is believed when something is let go for its age. It may be wrong, and be set;
  * what is deleted by it does not come back when it is set right. The rule:
@@ -38,8 +22,8 @@ static inline struct kev_moment kev_moment_slept(const struct kev_clock *clock)
  * Used by one thread at a time; all 0 at first.
  */
 struct kev_wall {
-	int64_t ahead; /* of the monotonic clock, ns */
-	int64_t since; /* monotonic ns: as long as that */
+	int64_t ahead; /* of kev_moment.monotonic, ns */
+	int64_t since; /* by that, ns: as long as that */
 	bool seen;
 };
 
