@@ -265,15 +265,25 @@ static void check_mountpoint(struct kev_check *check, char **out)
 	destroy_place(place);
 }
 
-/* SQLite's files do not work on these. */
-static bool is_remote(const char *path)
+static bool is_on(const char *path, const uint32_t types[], size_t count)
 {
 	struct statfs fs;
 
 	if (statfs(path, &fs) < 0)
 		return false;
-	return fs.f_type == NFS_SUPER_MAGIC || (unsigned long)fs.f_type == SMB_SUPER_MAGIC ||
-	       (unsigned long)fs.f_type == 0xff534d42 || (unsigned long)fs.f_type == 0xfe534d42;
+	for (size_t i = 0; i < count; i++) {
+		if ((uint32_t)fs.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
+/* SQLite's files do not work on these: NFS, and Windows' shares by their three numbers. */
+static bool is_remote(const char *path)
+{
+	static const uint32_t types[] = {NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xff534d42, 0xfe534d42};
+
+	return is_on(path, types, KEV_ARRAY_LEN(types));
 }
 
 /* Root may write to these, says access(2), but nobody can make a file or a directory there. */
@@ -281,15 +291,8 @@ static bool is_kernels(const char *path)
 {
 	static const uint32_t types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
 		CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, DEVPTS_SUPER_MAGIC};
-	struct statfs fs;
 
-	if (statfs(path, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < KEV_ARRAY_LEN(types); i++) {
-		if ((uint32_t)fs.f_type == types[i])
-			return true;
-	}
-	return false;
+	return is_on(path, types, KEV_ARRAY_LEN(types));
 }
 
 /* It is made where it is missing, and so is what it lies in: then what is there already counts. */
