@@ -36,10 +36,15 @@ def run(*command, check=True, timeout=TIMEOUT, **keywords):
 
 
 def wait_for(condition, seconds=10, every=0.02):
-    """The first true value of condition(), or its last value when the time is over."""
+    """The first true value of condition(), or its last value when the time is over. A file that is not there yet is waited for too."""
     end = time.monotonic() + seconds
     while True:
-        value = condition()
+        try:
+            value = condition()
+        except FileNotFoundError:
+            value = None
+            if time.monotonic() > end:
+                raise
         if value or time.monotonic() > end:
             return value
         time.sleep(every)
