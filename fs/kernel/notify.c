@@ -49,6 +49,7 @@ struct kev_notify {
 	/* The thread's own. */
 	struct kev_change batch[BATCH];
 	bool resync;
+	bool behind;                  /* there is no memory to show what the store has */
 	bool busy;                    /* something is being sent, or held */
 	bool growing;                 /* logs may have grown since they were published last */
 	int64_t publish_at;           /* monotonic ns: not before */
@@ -378,6 +379,21 @@ static void tend(struct kev_notify *notify)
 	refresh(notify);
 }
 
+/* Where there is no memory for what is to be shown, all of it is tried again until there is. */
+static void report_behind(struct kev_notify *notify)
+{
+	bool behind = notify->resync || notify->refresh;
+
+	if (behind == notify->behind)
+		return;
+	notify->behind = behind;
+	if (behind)
+		kev_log_error("no memory for the tree: what changed is not seen; trying again");
+	else
+		kev_log_warning("the tree has memory again: what changed is seen");
+	kev_health_behind(notify->config.health, behind);
+}
+
 /* Carry over what the journal holds. */
 static void carry(struct kev_notify *notify)
 {
@@ -401,6 +417,7 @@ static void carry(struct kev_notify *notify)
 	publish(notify);
 	send_again(notify);
 	tend(notify);
+	report_behind(notify);
 	kev_meter_end(mark);
 }
 

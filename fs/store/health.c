@@ -46,8 +46,9 @@ struct kev_health {
 	bool needs_namespaces;
 	int64_t since; /* since when it is synced, or not: real */
 	struct kev_health_held held;
-	int64_t told_again; /* since when the kernel can be told again, real; 0: it always could */
-	int64_t late_until; /* when somebody last saw that the feed hangs: real */
+	int64_t behind_since; /* what is shown lacks something, for want of memory: real; 0: it does not */
+	int64_t told_again;   /* since when neither is so any more, real; 0: it never was */
+	int64_t late_until;   /* when somebody last saw that the feed hangs: real */
 	struct watches watches[KEV_HEALTH_KINDS];
 	TAILQ_HEAD(, kev_health_record) records;
 	size_t record_count, record_bytes; /* of their namespaces, each with its NUL */
@@ -339,6 +340,20 @@ void kev_health_held(struct kev_health *health, const struct kev_health_held *he
 	pthread_mutex_unlock(&health->lock);
 }
 
+void kev_health_behind(struct kev_health *health, bool behind)
+{
+	int64_t at = kev_clock_realtime(health->clock);
+
+	pthread_mutex_lock(&health->lock);
+	if (health->behind_since && !behind)
+		health->told_again = at;
+	if (!behind)
+		health->behind_since = 0;
+	else if (!health->behind_since)
+		health->behind_since = at;
+	pthread_mutex_unlock(&health->lock);
+}
+
 static void describe(const struct watches *w, struct kev_moment at, struct kev_health_watch *out)
 {
 	bool connected = is_connected(w, at);
@@ -376,7 +391,7 @@ static bool needs(const struct kev_health *health, int kind)
 
 static bool is_stale_locked(const struct kev_health *health, struct kev_moment at, int64_t late)
 {
-	bool stale = !health->synced || late || health->held.halted_since;
+	bool stale = !health->synced || late || health->held.halted_since || health->behind_since;
 
 	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
 		stale = stale || (needs(health, i) && !is_connected(&health->watches[i], at));
@@ -401,7 +416,8 @@ static int64_t earlier(int64_t a, int64_t b)
 static int64_t since_locked(
 	const struct kev_health *health, const struct kev_health_state *state, int64_t now)
 {
-	int64_t begun = earlier(health->held.halted_since, state->late ? now - state->late : 0);
+	int64_t begun = earlier(earlier(health->held.halted_since, health->behind_since),
+		state->late ? now - state->late : 0);
 	int64_t over = later(health->told_again, health->late_until);
 
 	if (!health->synced)
@@ -428,6 +444,7 @@ void kev_health_get(struct kev_health *health, struct kev_health_state *out)
 	out->late = look_locked(health, at);
 	out->stale = is_stale_locked(health, at, out->late);
 	out->held = health->held;
+	out->behind_since = health->behind_since;
 	for (int i = 0; i < KEV_HEALTH_KINDS; i++)
 		describe(&health->watches[i], at, &out->watches[i]);
 	out->since = since_locked(health, out, at.real);
@@ -455,6 +472,10 @@ void kev_health_explain(const struct kev_health_state *state, struct kev_error *
 			"of "
 			"the kubeconfig where nobody answers?",
 			(long long)(state->late / KEV_NS_PER_SEC));
+		return;
+	}
+	if (state->behind_since) {
+		kev_error_set(out, "there is no memory to show what has changed");
 		return;
 	}
 	for (size_t i = 1; i < KEV_HEALTH_KINDS; i++) {

@@ -206,7 +206,7 @@ static void put_history(struct object *report, struct kev_archive *archive)
 	end_object(&object);
 }
 
-/* Directories of which local readers keep the kernel from being told. */
+/* Directories of which local readers keep the kernel from being told; and what memory does. */
 static void put_held(struct object *report, const struct kev_health_state *state)
 {
 	put_number(report, "held_directories", state->held.directories);
@@ -215,6 +215,9 @@ static void put_held(struct object *report, const struct kev_health_state *state
 	put_bool(report, "halted", state->held.halted_since);
 	if (state->held.halted_since)
 		put_time(report, "halted_since", state->held.halted_since);
+	put_bool(report, "behind", state->behind_since);
+	if (state->behind_since)
+		put_time(report, "behind_since", state->behind_since);
 }
 
 static void put_store(struct object *report, struct kev_store *store)

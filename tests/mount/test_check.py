@@ -575,10 +575,10 @@ def test_plugin(fake, check, scratch):
 
 def test_impersonation(real, check, scratch):
     """Whom we act as is whom the server sees."""
-    user = {"client-certificate": real.cert, "client-key": real.key, "as": "bob", "as-groups": ["dev"]}
+    user = {"client-certificate": real.cert, "client-key": real.key, "as": "eve", "as-groups": ["dev"]}
     found = check(kubeconfig=configure(real, scratch / "config", user))
-    found.failed(8, "events", 'User "bob" cannot list', "--user=bob")
-    found.expect("credential", "ok", "client certificate of CN=admin", "calls us bob", "dev")
+    found.failed(8, "events", 'User "eve" cannot list', "--user=eve")
+    found.expect("credential", "ok", "client certificate of CN=admin", "calls us eve", "dev")
 
 
 def test_hostile_words(fake, check):

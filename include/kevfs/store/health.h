@@ -113,6 +113,10 @@ struct kev_health_held {
 };
 void kev_health_held(struct kev_health *health, const struct kev_health_held *held);
 
+/** Whether what is shown lacks something that the store has, since there is no memory for it. It is tried
+ * again until there is; what is shown is stale then. */
+void kev_health_behind(struct kev_health *health, bool behind);
+
 /** How the watches of one kind are. */
 struct kev_health_watch {
 	unsigned count;         /**< how many there are to be; 0: this kind is not watched */
@@ -134,6 +138,7 @@ struct kev_health_state {
 	/** Since when both are as they are, ns since the epoch. */
 	int64_t since;
 	struct kev_health_held held;
+	int64_t behind_since; /**< kev_health_behind(), ns since the epoch; 0: it is not */
 	int64_t late; /**< how long ago the feed was to go on, ns, if that is KEV_HEALTH_LATE or more; else 0
 		       */
 	struct kev_health_watch watches[KEV_HEALTH_KINDS];

@@ -52,6 +52,7 @@ struct world {
 	bool is_asked;
 	bool entries_held; /* whoever notifies a name waits */
 	bool is_held;
+	bool no_memory;         /* for the tree */
 	unsigned refuse_stores; /* so many are of a node that the kernel does not know */
 	int64_t skew;           /* that the monotonic clock is ahead */
 	char said[4096];        /* warnings */
@@ -329,6 +330,72 @@ static void test_a_size_again(void **state)
 	kev_tree_forget(world->tree, control, 1);
 }
 
+/* Wait for some seconds until the log says that; what it has said is forgotten then. */
+static void await_said(struct world *world, const char *what)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+	bool said = false;
+
+	for (int i = 0; i < 20000 && !said; i++) {
+		nanosleep(&tick, NULL);
+		pthread_mutex_lock(&world->lock);
+		said = strstr(world->said, what);
+		if (said)
+			world->said[0] = '\0';
+		pthread_mutex_unlock(&world->lock);
+	}
+	assert_true(said);
+}
+
+static void await_stale(struct world *world, bool stale)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+
+	for (int i = 0; i < 20000 && kev_health_stale(world->health) != stale; i++)
+		nanosleep(&tick, NULL);
+	assert_int_equal(kev_health_stale(world->health), stale);
+}
+
+int __real_kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t *missing,
+	kev_tree_stale_fn *stale, void *context);
+int __wrap_kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t *missing,
+	kev_tree_stale_fn *stale, void *context);
+
+int __wrap_kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t *missing,
+	kev_tree_stale_fn *stale, void *context)
+{
+	bool fails;
+
+	pthread_mutex_lock(&the_world->lock);
+	fails = the_world->no_memory;
+	pthread_mutex_unlock(&the_world->lock);
+	if (fails)
+		return -ENOMEM;
+	return __real_kev_tree_follow(tree, changes, missing, stale, context);
+}
+
+/* Where there is no memory to show what changed, that is said for as long as it lasts. */
+static void test_behind(void **state)
+{
+	struct world *world = *state;
+	struct kev_health_record *record = kev_health_add(world->health, KEV_SCOPE_EVENTS, NULL);
+	uint64_t namespace_;
+
+	kev_health_synced(world->health);
+	kev_health_connected(world->health, record);
+	assert_false(kev_health_stale(world->health));
+	put(world, "first");
+	world->no_memory = true;
+	assert_int_equal(kev_notify_start(world->notify), 0);
+	await_said(world, "no memory for the tree");
+	await_stale(world, true);
+	set(world, &world->no_memory, false);
+	await_said(world, "memory again");
+	await_stale(world, false);
+	namespace_ = look_up(world, KEV_TREE_ROOT, "shop");
+	kev_tree_forget(world->tree, namespace_, 1);
+}
+
 struct ending {
 	struct world *world;
 	int result;
@@ -391,23 +458,6 @@ static void test_end_leaves_who_sends(void **state)
 	kev_tree_forget(world->tree, namespace_, 1);
 }
 
-/* Wait for some seconds until the log says that; what it has said is forgotten then. */
-static void await_said(struct world *world, const char *what)
-{
-	const struct timespec tick = {0, KEV_NS_PER_MS};
-	bool said = false;
-
-	for (int i = 0; i < 20000 && !said; i++) {
-		nanosleep(&tick, NULL);
-		pthread_mutex_lock(&world->lock);
-		said = strstr(world->said, what);
-		if (said)
-			world->said[0] = '\0';
-		pthread_mutex_unlock(&world->lock);
-	}
-	assert_true(said);
-}
-
 /* Hold as many directories as can be: something changes in each of them. */
 static void halt(struct world *world, const char *event)
 {
@@ -465,6 +515,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_size_again),
+		TEST(test_behind),
 		TEST(test_end_waits_for_the_tree),
 		TEST(test_end_leaves_who_sends),
 		TEST(test_halted_again),

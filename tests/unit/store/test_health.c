@@ -575,6 +575,38 @@ static void test_halted(void **state)
 	assert_int_equal(get(world).held.directories, 15);
 }
 
+/* What is not shown for want of memory is not seen. */
+static void test_behind(void **state)
+{
+	struct world *world = *state;
+	struct kev_health_record *record = kev_health_add(world->health, KEV_SCOPE_EVENTS, NULL);
+	struct kev_health_state now;
+	struct kev_error why;
+
+	kev_health_synced(world->health);
+	kev_health_connected(world->health, record);
+	world->now += 5 * S;
+	kev_health_behind(world->health, true);
+	world->now += S;
+	kev_health_behind(world->health, true);
+	assert_true(kev_health_stale(world->health));
+	assert_true(get(world).stale);
+	assert_true(get(world).since == NOON + 5 * S);
+	now = get(world);
+	assert_true(now.behind_since == NOON + 5 * S);
+	kev_health_explain(&now, &why);
+	assert_non_null(strstr(why.text, "no memory"));
+	hold(world, 16, NOON, NOON + 4 * S);
+	assert_true(get(world).since == NOON + 4 * S);
+	hold(world, 0, 0, 0);
+	assert_true(get(world).since == NOON + 5 * S);
+	world->now += S;
+	kev_health_behind(world->health, false);
+	assert_false(get(world).stale);
+	assert_true(get(world).behind_since == 0);
+	assert_true(get(world).since == NOON + 7 * S);
+}
+
 /* Who writes all this may hang: then it is stale, however well it was. */
 static void test_a_feed_that_hangs(void **state)
 {
@@ -670,6 +702,7 @@ int main(void)
 		TEST(test_names),
 		TEST(test_held),
 		TEST(test_halted),
+		TEST(test_behind),
 		TEST(test_a_feed_that_hangs),
 		TEST(test_explain),
 	};

@@ -107,6 +107,7 @@ static void test_status_says_all(void **state)
 			    "    \"evicted\": 0,\n"
 			    "    \"held_directories\": 0,\n"
 			    "    \"halted\": false,\n"
+			    "    \"behind\": false,\n"
 			    "    \"watches\": {\n"
 			    "        \"events\": {\n"
 			    "            \"connected\": false,\n"
