@@ -160,7 +160,7 @@ def test_namespace_that_is_not_there(cluster, account, mount):
 def test_role_goes_and_comes(cluster, account, mount):
     """A watch that runs is never asked again whether it may: so the API server is ended, and started again. It refuses everybody at
     first, and that must not be taken for the truth."""
-    for namespace in ("kept", "lost"):
+    for namespace in ("kept", "lost", "other"):
         cluster.namespace(namespace)
         cluster.create(namespace, event("e", namespace))
     config = account("worker")

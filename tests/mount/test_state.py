@@ -284,7 +284,8 @@ def test_the_directory_is_removed(fake, mount, scratch):
 
 
 class Load:
-    """Events that come, change and go, one after the other, as fast as the server takes them; and when each had which revision."""
+    """Events that come, change and go, one after the other, as fast as the server takes them; and when each had which revision. There
+    are never so many at once that a sync takes longer than who kills waits."""
 
     def __init__(self, fake):
         self.fake, self.stop, self.written, self.deleted = fake, threading.Event(), [], set()
@@ -302,7 +303,7 @@ class Load:
                 changed["message"] = f"message {i}"
                 changed.update(self.fake.update("default", changed))
                 self.written.append((int(changed["metadata"]["resourceVersion"]), changed["metadata"]["name"]))
-            if i % 7 == 0:
+            if i % 7 == 0 or len(alive) > 2000:
                 name = alive.pop(0)["metadata"]["name"]
                 self.deleted.add(name)
                 self.fake.delete("default", name)
