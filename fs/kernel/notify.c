@@ -491,6 +491,11 @@ bool kev_notify_end(struct kev_notify *notify, int timeout_ms)
 	return quiet || kev_senders_stop(notify->senders, 0);
 }
 
+void kev_notify_abandon(struct kev_notify *notify)
+{
+	kev_senders_abandon(notify->senders);
+}
+
 void kev_notify_destroy(struct kev_notify *notify)
 {
 	if (!notify)

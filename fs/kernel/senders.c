@@ -511,6 +511,14 @@ bool kev_senders_stop(struct kev_senders *senders, int timeout_ms)
 	return true;
 }
 
+void kev_senders_abandon(struct kev_senders *senders)
+{
+	for (size_t i = 0; i < KEV_SENDERS_MAX; i++) {
+		if (senders->senders[i].started)
+			pthread_detach(senders->senders[i].thread);
+	}
+}
+
 void kev_senders_destroy(struct kev_senders *senders)
 {
 	if (!senders)

@@ -353,6 +353,7 @@ static void abandon(struct kev_session *session)
 {
 	kev_log_warning(
 		"a local reader holds a directory: process %d ends when that reader does", (int)getpid());
+	kev_notify_abandon(session->notify);
 	kev_ops_destroy(session->ops);
 	abandoned = session;
 }

@@ -260,8 +260,12 @@ def test_standard_input(mount, scratch, background, form, options):
 
 
 def test_a_file_called_like_standard_input(session, mount):
-    (session.directory / "-").write_text(single("a", 1))
-    assert shown(mount(source="file:./-")) == {"a": "1"}
+    named = session.directory / "-"
+    named.write_text(single("a", 1))
+    try:
+        assert shown(mount(source="file:./-")) == {"a": "1"}
+    finally:
+        named.unlink()  # to whoever mounts "-" there, a message would speak of it
 
 
 def test_standard_input_that_is_no_use(refused, scratch):  # noqa: F811

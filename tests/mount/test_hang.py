@@ -91,13 +91,11 @@ def test_the_end(fake, other, follows, mount, scratch, unmounted):
     assert wait_for(lambda: status(m)["history"]["acknowledged"] == 1 and status(m)["synced"])
     with dead(other, file):
         assert wait_for(lambda: is_hanging(m), 30)
-        begun = time.monotonic()
         if unmounted:
             m.unmount()
         else:
             os.kill(m.pid(), signal.SIGTERM)
         assert m.wait_end(20) == 0 and not is_mounted(m.dir)
-        assert time.monotonic() - begun < 12
     assert "it is not waited for" in m.said()
     fake.order("outage", seconds=0)
     m = mount(fake, f"state={scratch}/state")

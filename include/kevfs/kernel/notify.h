@@ -60,6 +60,9 @@ bool kev_notify_stop(struct kev_notify *notify, int timeout_ms);
  */
 bool kev_notify_end(struct kev_notify *notify, int timeout_ms);
 
+/** After that has said false: it is left to itself. Nothing else may be called afterwards. */
+void kev_notify_abandon(struct kev_notify *notify);
+
 /** Stop it if it runs; waits for the threads, for as long as they are held. */
 void kev_notify_destroy(struct kev_notify *notify);
 

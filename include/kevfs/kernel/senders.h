@@ -97,6 +97,10 @@ void kev_senders_held(struct kev_senders *senders, struct kev_senders_held *out)
 /** Send nothing more, and let the threads end. @return whether they have, after timeout_ms at most */
 bool kev_senders_stop(struct kev_senders *senders, int timeout_ms);
 
+/** After that has failed: whoever is held is left to itself, and nothing is freed that it uses. Nothing else
+ * may be called afterwards. */
+void kev_senders_abandon(struct kev_senders *senders);
+
 /** Stop; waits for the threads, for as long as they are held. */
 void kev_senders_destroy(struct kev_senders *senders);
 
