@@ -377,7 +377,8 @@ static void test_unmount(void **state)
 	struct stat before, mounted, after;
 	int fd;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	/* valgrind does not know the system calls that tell mounts apart. */
+	if (getenv("KEVFS_UNDER_VALGRIND") || geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		skip();
 	assert_non_null(mkdtemp(directory));
