@@ -8,17 +8,7 @@
 
 #include "kevfs/base/defs.h"
 #include "kevfs/base/thread.h"
-#include "kevfs/store/table.h"
-
-/* What is kept for the logs of changes that were lost. */
-struct lost {
-	uint64_t max;      /* of replaced; 0: nothing is kept */
-	uint64_t replaced; /* bytes that nobody else has: of revisions that were replaced or deleted since */
-	struct kev_table *events; /* of the items; a slot's mark: how many, and REPLACED */
-	struct kev_occurrence *items;
-	size_t first, count, room; /* items[first] to items[first + count - 1] */
-	uint64_t missing;
-};
+#include "kevfs/store/lost.h"
 
 struct kev_changes {
 	pthread_mutex_t lock; /* protects everything below; a leaf */
@@ -28,9 +18,9 @@ struct kev_changes {
 	size_t first; /* the oldest one's place */
 	size_t count;
 	uint64_t bytes, bytes_max; /* of revisions that went: here only, they are still in memory */
-	struct lost lost;
-	bool resync;   /* changes were lost: nothing is kept until the reader has heard of it */
-	bool finished; /* nothing is to be waited for */
+	struct kev_lost lost;      /* what the logs tell of changes that were lost */
+	bool resync;               /* changes were lost: nothing is kept until the reader has heard of it */
+	bool finished;             /* nothing is to be waited for */
 	bool closed;
 };
 
@@ -77,129 +67,17 @@ struct kev_changes *kev_changes_create(size_t max)
 	return changes;
 }
 
-static bool make_room(struct lost *lost)
-{
-	size_t room = lost->room ? 2 * lost->room : 1024;
-	struct kev_occurrence *items;
-
-	if (lost->first + lost->count < lost->room)
-		return true;
-	/* What was dropped makes room, else the array would grow for ever. */
-	if (lost->first > lost->count) {
-		memmove(lost->items, lost->items + lost->first, lost->count * sizeof(*lost->items));
-		lost->first = 0;
-		return true;
-	}
-	items = realloc(lost->items, room * sizeof(*items));
-	if (!items)
-		return false;
-	lost->items = items;
-	lost->room = room;
-	return true;
-}
-
-/* The store has the event no more: what is kept of it is kept here only. */
-#define REPLACED (1U << 31)
-
-static bool same_event(const void *entry, const void *key)
-{
-	return entry == key;
-}
-
-/* Addresses are chosen by nobody. */
-static uint32_t hash_event(const struct kev_event *event)
-{
-	return (uint32_t)(((uintptr_t)event * 0x9e3779b97f4a7c15ULL) >> 32);
-}
-
-static struct kev_table_slot *find_event(const struct lost *lost, const struct kev_event *event)
-{
-	return lost->events ? kev_table_find(lost->events, hash_event(event), event) : NULL;
-}
-
-/* An item more is of the event. @return false without memory */
-static bool count_event(struct lost *lost, struct kev_event *event)
-{
-	struct kev_table_slot *slot = find_event(lost, event);
-
-	if (slot) {
-		slot->mark++;
-		return true;
-	}
-	if (!lost->events)
-		lost->events = kev_table_create(same_event);
-	if (!lost->events || kev_table_reserve(lost->events) != 0)
-		return false;
-	kev_table_insert(lost->events, hash_event(event), event, 1);
-	return true;
-}
-
-/* What an item takes besides its event. A revision is seen once; that it is gone, or back, may be told any
- * number of times. */
-static uint64_t cost_of(const struct kev_occurrence *occurrence)
-{
-	return occurrence->kind == KEV_OCCURRENCE_SEEN ? 0 : sizeof(*occurrence);
-}
-
-static void drop_first_lost(struct lost *lost)
-{
-	struct kev_occurrence *first = &lost->items[lost->first];
-	struct kev_table_slot *slot = find_event(lost, first->event);
-
-	lost->replaced -= cost_of(first);
-	slot->mark--;
-	if (slot->mark == REPLACED)
-		lost->replaced -= kev_event_size(first->event);
-	if ((slot->mark & ~REPLACED) == 0)
-		kev_table_remove(lost->events, slot);
-	kev_event_unref(first->event);
-	lost->first++;
-	lost->count--;
-	lost->missing++;
-}
-
-static void keep_occurrence(struct lost *lost, const struct kev_occurrence *occurrence)
-{
-	if (!make_room(lost) || !count_event(lost, occurrence->event)) {
-		lost->missing++;
-		return;
-	}
-	kev_event_ref(occurrence->event);
-	lost->items[lost->first + lost->count++] = *occurrence;
-	lost->replaced += cost_of(occurrence);
-}
-
-/* The store has let go of a revision. */
-static void note_replaced(struct lost *lost, const struct kev_event *event)
-{
-	struct kev_table_slot *slot = find_event(lost, event);
-
-	/* What came before all that is kept costs nothing here. */
-	if (!slot || slot->mark & REPLACED)
-		return;
-	slot->mark |= REPLACED;
-	lost->replaced += kev_event_size(event);
-}
-
-/* A change is lost: keep what the logs need of it. */
-static void keep(struct lost *lost, const struct kev_change *change)
-{
-	struct kev_occurrence occurrence;
-
-	if (!lost->max)
-		return;
-	if (kev_change_occurrence(change, &occurrence))
-		keep_occurrence(lost, &occurrence);
-	if (change->old)
-		note_replaced(lost, change->old);
-	while (lost->replaced > lost->max && lost->count > 0)
-		drop_first_lost(lost);
-}
-
 /* How much memory a change holds that nobody else does. */
 static uint64_t held_by(const struct kev_change *change)
 {
 	return change->old ? kev_event_size(change->old) : 0;
+}
+
+static void keep(struct kev_lost *lost, const struct kev_change *change)
+{
+	struct kev_occurrence occurrence;
+
+	kev_lost_keep(lost, kev_change_occurrence(change, &occurrence) ? &occurrence : NULL, change->old);
 }
 
 static void drop_locked(struct kev_changes *changes)
@@ -221,10 +99,7 @@ void kev_changes_destroy(struct kev_changes *changes)
 		return;
 	changes->lost.max = 0;
 	drop_locked(changes);
-	for (size_t i = 0; i < changes->lost.count; i++)
-		kev_event_unref(changes->lost.items[changes->lost.first + i].event);
-	kev_table_destroy(changes->lost.events);
-	free(changes->lost.items);
+	kev_lost_fini(&changes->lost);
 	pthread_cond_destroy(&changes->cond);
 	pthread_mutex_destroy(&changes->lock);
 	free(changes->ring);
@@ -313,27 +188,16 @@ void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max)
 	changes->lost.max = max;
 }
 
-size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_occurrence **out, uint64_t *missing)
+size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_record ***out, uint64_t *missing)
 {
-	struct lost lost;
+	struct kev_lost lost;
 
 	pthread_mutex_lock(&changes->lock);
 	lost = changes->lost;
-	changes->lost = (struct lost){.max = lost.max};
+	changes->lost = (struct kev_lost){.max = lost.max};
 	pthread_mutex_unlock(&changes->lock);
-	kev_table_destroy(lost.events);
-	if (lost.first)
-		memmove(lost.items, lost.items + lost.first, lost.count * sizeof(*lost.items));
-	*out = lost.items;
 	*missing = lost.missing;
-	return lost.count;
-}
-
-void kev_occurrences_free(struct kev_occurrence *occurrences, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		kev_event_unref(occurrences[i].event);
-	free(occurrences);
+	return kev_lost_take(&lost, out);
 }
 
 void kev_changes_finish(struct kev_changes *changes)

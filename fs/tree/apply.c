@@ -70,15 +70,24 @@ static void count_logged(struct kev_tree *tree, const struct kev_occurrence *occ
 static int log_change(struct run *run, const struct kev_change *change)
 {
 	struct kev_occurrence occurrence;
+	struct kev_record *record;
+	int r = 0;
 
 	if (!kev_change_occurrence(change, &occurrence))
 		return 0;
-	if (kev_logs_are_behind(run->tree) || kev_logs_append(&run->edit, &occurrence, change->when)) {
-		kev_logs_keep(run->tree, &occurrence);
+	record = kev_record_create(&occurrence);
+	if (!record) {
+		kev_logs_miss(run->tree);
 		return -ENOMEM;
 	}
-	count_logged(run->tree, &occurrence);
-	return 0;
+	if (kev_logs_are_behind(run->tree) || kev_logs_append(&run->edit, record, change->when)) {
+		kev_logs_keep(run->tree, record);
+		r = -ENOMEM;
+	} else {
+		count_logged(run->tree, &occurrence);
+	}
+	kev_record_unref(record);
+	return r;
 }
 
 static void tell_access(struct run *run)
@@ -470,15 +479,19 @@ static int64_t time_of(const struct kev_occurrence *occurrence)
 						       : occurrence->when;
 }
 
-/* By when it was seen last; what is equal in that stays as it came. */
+/* By when it was seen last; of one moment, by when it was written: what was listed came in the order of its
+ * names. */
 static int by_time(const void *a, const void *b)
 {
-	const struct kev_occurrence *const *one = a, *const *other = b;
-	int64_t x = time_of(*one), y = time_of(*other);
+	const struct kev_occurrence one = kev_record_occurrence(*(struct kev_record *const *)a);
+	const struct kev_occurrence other = kev_record_occurrence(*(struct kev_record *const *)b);
+	int64_t x = time_of(&one), y = time_of(&other);
 
-	if (x != y)
-		return x < y ? -1 : 1;
-	return *one < *other ? -1 : 1;
+	if (x == y) {
+		x = one.when;
+		y = other.when;
+	}
+	return x < y ? -1 : x > y;
 }
 
 /* The first sync's lines cost next to nothing as long as the store has their revisions anyway. */
@@ -492,19 +505,21 @@ static bool counts(struct run *run, const struct kev_occurrence *occurrence)
 }
 
 /* @return how many are missing then */
-static size_t log_all(struct run *run, const struct kev_occurrence *const *order, size_t count)
+static size_t log_all(struct run *run, struct kev_record *const *records, size_t count)
 {
 	bool first = !run->tree->logged;
 	size_t missing = 0;
 
 	lock(run);
 	for (size_t i = 0; i < count; i++) {
+		const struct kev_occurrence occurrence = kev_record_occurrence(records[i]);
+
 		prepare_change(run);
-		if (kev_logs_append(&run->edit, order[i], first ? time_of(order[i]) : order[i]->when))
+		if (kev_logs_append(&run->edit, records[i], first ? time_of(&occurrence) : occurrence.when))
 			missing++;
-		if (!counts(run, order[i]))
+		if (!counts(run, &occurrence))
 			continue;
-		count_logged(run->tree, order[i]);
+		count_logged(run->tree, &occurrence);
 		rotate_if_full(run);
 	}
 	if (first) {
@@ -516,40 +531,33 @@ static size_t log_all(struct run *run, const struct kev_occurrence *const *order
 	return missing;
 }
 
-/* @param occurrences  given up. @return how many of them are missing then: another resync would not bring
- * them back */
-static size_t log_lost(struct kev_tree *tree, struct kev_occurrence *occurrences, size_t count,
+/* @param records  given up. @return how many of them are missing then: another resync would not bring them
+ * back */
+static size_t log_lost(struct kev_tree *tree, struct kev_record **records, size_t count,
 	kev_tree_stale_fn *stale, void *context)
 {
 	struct run run = {.tree = tree, .stale = stale, .context = context};
-	const struct kev_occurrence **order;
 	struct kev_kinds *kinds;
-	size_t missing;
+	size_t missing = 0;
 
-	order = tree->log_max ? calloc(count + 1, sizeof(const struct kev_occurrence *)) : NULL;
-	if (!order) {
-		kev_occurrences_free(occurrences, count);
-		return tree->log_max ? count : 0;
+	if (tree->log_max) {
+		if (!tree->logged && count)
+			qsort(records, count, sizeof(struct kev_record *), by_time);
+		kinds = kev_store_kinds(tree->store);
+		kev_edit_init(&run.edit, tree, kinds);
+		run.edit.when = kev_clock_realtime(tree->clock);
+		missing = log_all(&run, records, count);
+		kev_edit_fini(&run.edit);
+		kev_kinds_unref(kinds);
 	}
-	for (size_t i = 0; i < count; i++)
-		order[i] = &occurrences[i];
-	if (!tree->logged)
-		qsort(order, count, sizeof(const struct kev_occurrence *), by_time);
-	kinds = kev_store_kinds(tree->store);
-	kev_edit_init(&run.edit, tree, kinds);
-	run.edit.when = kev_clock_realtime(tree->clock);
-	missing = log_all(&run, order, count);
-	kev_edit_fini(&run.edit);
-	kev_kinds_unref(kinds);
-	free(order);
-	kev_occurrences_free(occurrences, count);
+	kev_records_free(records, count);
 	return missing;
 }
 
 int kev_tree_follow(struct kev_tree *tree, struct kev_changes *changes, uint64_t *missing,
 	kev_tree_stale_fn *stale, void *context)
 {
-	struct kev_occurrence *lost, *kept;
+	struct kev_record **lost, **kept;
 	size_t lost_count, kept_count;
 	int r = kev_tree_resync(tree, stale, context);
 	bool first;

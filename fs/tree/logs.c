@@ -294,27 +294,22 @@ static int find_targets(struct kev_edit *edit, const struct kev_event *event, st
 	return count;
 }
 
-int kev_logs_append(struct kev_edit *edit, const struct kev_occurrence *occurrence, int64_t when)
+int kev_logs_append(struct kev_edit *edit, struct kev_record *record, int64_t when)
 {
 	struct target targets[3];
-	struct kev_record *record;
 	int count;
 
 	if (!edit->tree->log_max)
 		return 0;
-	count = find_targets(edit, occurrence->event, targets);
+	count = find_targets(edit, kev_record_occurrence(record).event, targets);
 	if (count < 0)
 		return count;
 	for (int i = 0; i < count; i++) {
 		if (kev_log_reserve(edit->tree, targets[i].log, targets[i].home))
 			return -ENOMEM;
 	}
-	record = kev_record_create(occurrence);
-	if (!record)
-		return -ENOMEM;
 	for (int i = 0; i < count; i++)
 		kev_log_append(targets[i].log, record, when);
-	kev_record_unref(record);
 	kev_meter_add(kev_store_meter(edit->tree->store), KEV_METER_LOG_APPENDED, 1);
 	return 0;
 }
@@ -323,11 +318,11 @@ int kev_logs_append(struct kev_edit *edit, const struct kev_occurrence *occurren
 static bool make_room(struct kev_tree *tree)
 {
 	size_t room = tree->unlogged.room ? 2 * tree->unlogged.room : 64;
-	struct kev_occurrence *items;
+	struct kev_record **items;
 
 	if (tree->unlogged.count < tree->unlogged.room)
 		return true;
-	items = realloc(tree->unlogged.items, room * sizeof(*items));
+	items = realloc(tree->unlogged.items, room * sizeof(struct kev_record *));
 	if (!items)
 		return false;
 	tree->unlogged.items = items;
@@ -335,17 +330,21 @@ static bool make_room(struct kev_tree *tree)
 	return true;
 }
 
-void kev_logs_keep(struct kev_tree *tree, const struct kev_occurrence *occurrence)
+void kev_logs_keep(struct kev_tree *tree, struct kev_record *record)
 {
-	uint64_t bytes = sizeof(*occurrence) + kev_event_size(occurrence->event);
+	uint64_t bytes = sizeof(record) + kev_event_size(kev_record_occurrence(record).event);
 
 	if (tree->unlogged.bytes + bytes > tree->log_max || !make_room(tree)) {
 		tree->unlogged.missing++;
 		return;
 	}
-	kev_event_ref(occurrence->event);
-	tree->unlogged.items[tree->unlogged.count++] = *occurrence;
+	tree->unlogged.items[tree->unlogged.count++] = kev_record_ref(record);
 	tree->unlogged.bytes += bytes;
+}
+
+void kev_logs_miss(struct kev_tree *tree)
+{
+	tree->unlogged.missing++;
 }
 
 bool kev_logs_are_behind(const struct kev_tree *tree)
@@ -353,7 +352,7 @@ bool kev_logs_are_behind(const struct kev_tree *tree)
 	return tree->unlogged.count || tree->unlogged.missing;
 }
 
-size_t kev_logs_take_kept(struct kev_tree *tree, struct kev_occurrence **out, uint64_t *missing)
+size_t kev_logs_take_kept(struct kev_tree *tree, struct kev_record ***out, uint64_t *missing)
 {
 	size_t count = tree->unlogged.count;
 

@@ -38,7 +38,7 @@ void kev_tree_destroy(struct kev_tree *tree)
 	kev_inodes_destroy(tree->inodes);
 	kev_directory_free_all(tree);
 	kev_log_fini(&tree->log);
-	kev_occurrences_free(tree->unlogged.items, tree->unlogged.count);
+	kev_records_free(tree->unlogged.items, tree->unlogged.count);
 	kev_resource_names_destroy(tree->names);
 	kev_stale_batch_destroy(tree->batch);
 	kev_buf_fini(&tree->scratch);

@@ -7,6 +7,7 @@
 
 #include "kevfs/base/str.h"
 #include "kevfs/event/event.h"
+#include "kevfs/store/record.h"
 
 /** What one change was. */
 enum kev_change_kind {
@@ -17,13 +18,6 @@ enum kev_change_kind {
 	/** Events of the namespace name may be seen (present), or not. Without a name: all may, or only those
 	 * that were named (kev_store_restrict()). */
 	KEV_CHANGE_ACCESS,
-};
-
-/** What is known of an event's involved object. */
-enum kev_object_state {
-	KEV_OBJECT_UNKNOWN, /**< no pod, or pods may not be listed */
-	KEV_OBJECT_THERE,   /**< a pod, and there is one of its name */
-	KEV_OBJECT_MISSING, /**< a pod, and there is none of its name */
 };
 
 /** One change, in the order in which the store made them. Owns its references and strings. */
@@ -39,18 +33,6 @@ struct kev_change {
 			 was deleted: it had been gone since; 0: it was there */
 	enum kev_object_state object; /**< of GONE: whether its involved object was there then */
 	int64_t when;                 /**< realtime ns at which the store made the change */
-};
-
-/** What the logs tell of a change: something that happened to an event. */
-struct kev_occurrence {
-	struct kev_event *event;
-	enum {
-		KEV_OCCURRENCE_SEEN, /**< this revision was seen */
-		KEV_OCCURRENCE_GONE, /**< the server no longer has it */
-		KEV_OCCURRENCE_BACK, /**< the server has it again */
-	} kind;
-	enum kev_object_state object; /**< of GONE */
-	int64_t when;                 /**< realtime ns */
 };
 
 /** @param out  its event is borrowed from the change. @return whether the change is of an event, and tells
@@ -105,12 +87,11 @@ void kev_changes_keep_lost(struct kev_changes *changes, uint64_t max);
 
 /**
  * Take these, right after a take that said "resync": they belong before the changes that follow.
- * @param out      new: release it with kev_occurrences_free(); NULL where there are none
+ * @param out      new: release it with kev_records_free(); NULL where there are none
  * @param missing  how many are not among them, for want of room or memory
- * @return how many there are; each has a reference to its event
+ * @return how many there are
  */
-size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_occurrence **out, uint64_t *missing);
-void kev_occurrences_free(struct kev_occurrence *occurrences, size_t count);
+size_t kev_changes_take_lost(struct kev_changes *changes, struct kev_record ***out, uint64_t *missing);
 
 /** Nothing will be appended any more: a take no longer waits, but what is there can still be taken. */
 void kev_changes_finish(struct kev_changes *changes);

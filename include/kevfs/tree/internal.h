@@ -141,7 +141,7 @@ struct kev_tree {
 	/** The applier's own: one thread calls apply and resync. */
 	struct kev_stale_batch *batch;
 	struct {
-		struct kev_occurrence *items; /**< each with a reference to its event */
+		struct kev_record **items; /**< references */
 		size_t count, room;
 		uint64_t bytes;   /**< of these */
 		uint64_t missing; /**< for which there was no room */

@@ -2,7 +2,7 @@
 #define KEVFS_TREE_LOG_H
 
 #include "kevfs/base/defs.h"
-#include "kevfs/tree/record.h"
+#include "kevfs/store/record.h"
 #include "kevfs/tree/role.h"
 
 /**

@@ -33,26 +33,29 @@ int kev_logs_namespace_previous(void *item, void **out);
 int kev_logs_object_itself(void *item, void **out);
 
 /**
- * Append to the logs that an occurrence belongs to: all, its namespace's, its object's as far as there are
+ * Append to the logs that a record belongs to: all, its namespace's, its object's as far as there are
  * such directories. But of what is there at first, all lacks what may not be seen. Whether the tree holds the
  * event (still) does not matter: a log tells of all that was seen.
  * @param when  ns, what the logs' mtime becomes
  * @return 0, or -ENOMEM: it is in none of them
  */
 int kev_logs_append(
-	struct kev_edit *edit, const struct kev_occurrence *occurrence, int64_t when) KEV_MUST_USE;
+	struct kev_edit *edit, struct kev_record *record /* borrowed */, int64_t when) KEV_MUST_USE;
 
 /**
- * An occurrence could not be appended: keep it until kev_tree_follow() tries again, up to log_max bytes of
+ * A record could not be appended: keep it until kev_tree_follow() tries again, up to log_max bytes of
  * events. What has no room is counted as missing. The applier's own, as what follows: without the lock, too.
  */
-void kev_logs_keep(struct kev_tree *tree, const struct kev_occurrence *occurrence);
+void kev_logs_keep(struct kev_tree *tree, struct kev_record *record /* borrowed */);
+
+/** One more is missing: there was not even the memory for its record. */
+void kev_logs_miss(struct kev_tree *tree);
 
 /** Is anything kept, or missing? What comes then is kept as well: in the logs it belongs behind that. */
 bool kev_logs_are_behind(const struct kev_tree *tree);
 
 /** Take what is kept. As kev_changes_take_lost(), but missing is added to. */
-size_t kev_logs_take_kept(struct kev_tree *tree, struct kev_occurrence **out, uint64_t *missing);
+size_t kev_logs_take_kept(struct kev_tree *tree, struct kev_record ***out, uint64_t *missing);
 
 /** However full the logs are, there is one rotation in so long, and in a burst so many: each makes the tree
  * wait until those who follow have had time. */

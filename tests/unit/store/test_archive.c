@@ -192,7 +192,7 @@ static void test_acknowledged(void **state)
 static void test_load_shows_every_revision(void **state)
 {
 	struct site *site = *state;
-	struct kev_occurrence *lost;
+	struct kev_record **lost;
 	uint64_t missing;
 	char version[16];
 	size_t count;
@@ -209,12 +209,13 @@ static void test_load_shows_every_revision(void **state)
 	assert_int_equal(count, 3001);
 	for (int i = 0; i < 3000; i++) {
 		snprintf(version, sizeof(version), "%d", i);
-		assert_int_equal(lost[i].kind, KEV_OCCURRENCE_SEEN);
-		assert_str_equal(kev_event_resource_version(lost[i].event), kev_str_c(version));
+		assert_int_equal(kev_record_occurrence(lost[i]).kind, KEV_OCCURRENCE_SEEN);
+		assert_str_equal(
+			kev_event_resource_version(kev_record_occurrence(lost[i]).event), kev_str_c(version));
 	}
-	assert_int_equal(lost[3000].kind, KEV_OCCURRENCE_GONE);
-	assert_int_equal(lost[3000].when, NOON);
-	kev_occurrences_free(lost, count);
+	assert_int_equal(kev_record_occurrence(lost[3000]).kind, KEV_OCCURRENCE_GONE);
+	assert_int_equal(kev_record_occurrence(lost[3000]).when, NOON);
+	kev_records_free(lost, count);
 	assert_memory_equal(held(site), "x@2999:", 7);
 }
 

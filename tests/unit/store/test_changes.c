@@ -262,7 +262,7 @@ static void append_gone(struct kev_changes *changes, const char *name, int64_t g
 /* Take what was lost; it must be events of these one-letter names. */
 static void check_lost(struct kev_changes *changes, const char *names, uint64_t expect_missing)
 {
-	struct kev_occurrence *lost;
+	struct kev_record **lost;
 	uint64_t missing;
 	size_t count = kev_changes_take_lost(changes, &lost, &missing);
 
@@ -271,9 +271,9 @@ static void check_lost(struct kev_changes *changes, const char *names, uint64_t 
 	for (size_t i = 0; i < count; i++) {
 		const struct kev_str name = {names + i, 1};
 
-		assert_str_equal(kev_event_name(lost[i].event), name);
+		assert_str_equal(kev_event_name(kev_record_occurrence(lost[i]).event), name);
 	}
-	kev_occurrences_free(lost, count);
+	kev_records_free(lost, count);
 }
 
 /* Take what there is. @return how many; -1: a resync */
@@ -419,7 +419,7 @@ static void test_take_lost_is_bounded_where_events_are_gone(void **state)
 	struct kev_event *event = make_event("a");
 	size_t all = kev_event_size(event) + 2 * sizeof(struct kev_occurrence);
 	size_t fit = 10 * kev_event_size(event) / all, count;
-	struct kev_occurrence *lost;
+	struct kev_record **lost;
 	uint64_t missing;
 
 	(void)state;
@@ -433,7 +433,7 @@ static void test_take_lost_is_bounded_where_events_are_gone(void **state)
 	count = kev_changes_take_lost(changes, &lost, &missing);
 	assert_int_equal(count + missing, 3000);
 	assert_in_range(count, 3 * fit, 3 * fit + 2);
-	kev_occurrences_free(lost, count);
+	kev_records_free(lost, count);
 	kev_changes_destroy(changes);
 }
 

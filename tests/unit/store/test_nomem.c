@@ -426,7 +426,7 @@ static int keep_lost_action(void *context)
 {
 	struct kev_event **events = context;
 	struct kev_changes *changes = kev_changes_create(10);
-	struct kev_occurrence *lost;
+	struct kev_record **lost;
 	uint64_t missing;
 	bool resync = false;
 	size_t count;
@@ -437,6 +437,9 @@ static int keep_lost_action(void *context)
 	for (int i = 0; i < EVENTS; i++) {
 		struct kev_change change = {.kind = KEV_CHANGE_EVENT, .event = kev_event_ref(events[i])};
 
+		/* From here on it must be known which of them the store has. */
+		if (i == EVENTS / 2)
+			change.old = kev_event_ref(events[0]);
 		kev_changes_append(changes, &change);
 	}
 	assert_int_equal(kev_changes_take(changes, NULL, 0, 0, &resync), 0);
@@ -445,10 +448,10 @@ static int keep_lost_action(void *context)
 	/* In their order, and each is either there or counted. */
 	assert_int_equal(count + missing, EVENTS);
 	for (size_t i = 0, at = 0; i < count; i++, at++) {
-		while (lost[i].event != events[at])
+		while (kev_record_occurrence(lost[i]).event != events[at])
 			assert_true(at++ < EVENTS);
 	}
-	kev_occurrences_free(lost, count);
+	kev_records_free(lost, count);
 	kev_changes_destroy(changes);
 	return missing ? -ENOMEM : 0;
 }

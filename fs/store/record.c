@@ -1,4 +1,4 @@
-#include "kevfs/tree/record.h"
+#include "kevfs/store/record.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -6,11 +6,26 @@
 
 #include "kevfs/event/line.h"
 
-struct kev_record {
+/* What is not just an event that was seen. */
+struct notice {
 	_Atomic uint32_t references;
 	uint32_t line_size;
 	struct kev_occurrence occurrence; /* with a reference to its event */
 };
+
+/* A record is the address of an event, or of a notice: then its lowest bit is set. */
+#define NOTICE 1U
+
+static struct notice *notice_of(const struct kev_record *record)
+{
+	return (uintptr_t)record & NOTICE ? (struct notice *)((uintptr_t)record - NOTICE) : NULL;
+}
+
+/* Of what is no notice. */
+static struct kev_event *event_of(const struct kev_record *record)
+{
+	return (struct kev_event *)(uintptr_t)record;
+}
 
 /* An age as kubectl writes one, to the second. */
 static void append_age(struct kev_buf *out, int64_t ns)
@@ -69,64 +84,98 @@ static int append_notice(const struct kev_occurrence *occurrence, struct kev_buf
 }
 
 /* How long its line is. @return 0 or -ENOMEM */
-static int measure(struct kev_record *record)
+static int measure(struct notice *notice)
 {
 	KEV_CLEANUP(buf_fini) struct kev_buf line;
 	int r;
 
 	kev_buf_init(&line, KEV_LINE_MAX);
-	if (record->occurrence.kind == KEV_OCCURRENCE_SEEN) {
-		record->line_size = (uint32_t)kev_event_line_size(record->occurrence.event);
-		return 0;
-	}
-	r = append_notice(&record->occurrence, &line);
-	record->line_size = (uint32_t)line.len;
+	r = append_notice(&notice->occurrence, &line);
+	notice->line_size = (uint32_t)line.len;
 	return r ? -ENOMEM : 0;
+}
+
+static struct kev_record *create_notice(const struct kev_occurrence *occurrence)
+{
+	struct notice *notice = malloc(sizeof(*notice));
+
+	if (!notice)
+		return NULL;
+	notice->occurrence = *occurrence;
+	if (measure(notice)) {
+		free(notice);
+		return NULL;
+	}
+	kev_event_ref(occurrence->event);
+	atomic_init(&notice->references, 1);
+	return (struct kev_record *)((uintptr_t)notice + NOTICE);
 }
 
 struct kev_record *kev_record_create(const struct kev_occurrence *occurrence)
 {
-	struct kev_record *record = malloc(sizeof(*record));
-
-	if (!record)
-		return NULL;
-	record->occurrence = *occurrence;
-	kev_event_ref(occurrence->event);
-	atomic_init(&record->references, 1);
-	if (measure(record) == 0)
-		return record;
-	kev_record_unref(record);
-	return NULL;
+	if (occurrence->kind != KEV_OCCURRENCE_SEEN)
+		return create_notice(occurrence);
+	return (struct kev_record *)kev_event_ref(occurrence->event);
 }
 
 struct kev_record *kev_record_ref(struct kev_record *record)
 {
-	atomic_fetch_add_explicit(&record->references, 1, memory_order_relaxed);
+	struct notice *notice = notice_of(record);
+
+	if (notice)
+		atomic_fetch_add_explicit(&notice->references, 1, memory_order_relaxed);
+	else
+		kev_event_ref(event_of(record));
 	return record;
 }
 
 void kev_record_unref(struct kev_record *record)
 {
-	if (!record || atomic_fetch_sub_explicit(&record->references, 1, memory_order_acq_rel) != 1)
-		return;
-	kev_event_unref(record->occurrence.event);
-	free(record);
+	struct notice *notice = notice_of(record);
+
+	if (!notice) {
+		kev_event_unref(event_of(record));
+	} else if (atomic_fetch_sub_explicit(&notice->references, 1, memory_order_acq_rel) == 1) {
+		kev_event_unref(notice->occurrence.event);
+		free(notice);
+	}
+}
+
+struct kev_occurrence kev_record_occurrence(const struct kev_record *record)
+{
+	const struct notice *notice = notice_of(record);
+	struct kev_event *event = event_of(record);
+
+	if (notice)
+		return notice->occurrence;
+	return (struct kev_occurrence){
+		.event = event, .kind = KEV_OCCURRENCE_SEEN, .when = kev_event_ctime(event)};
 }
 
 size_t kev_record_size(const struct kev_record *record, enum kev_record_form form)
 {
-	if (form == KEV_RECORD_LINE)
-		return record->line_size;
-	return record->occurrence.kind == KEV_OCCURRENCE_SEEN
-		       ? kev_event_compact_size(record->occurrence.event)
-		       : 0;
+	const struct notice *notice = notice_of(record);
+
+	if (notice)
+		return form == KEV_RECORD_LINE ? notice->line_size : 0;
+	return form == KEV_RECORD_LINE ? kev_event_line_size(event_of(record))
+				       : kev_event_compact_size(event_of(record));
 }
 
 int kev_record_append(const struct kev_record *record, enum kev_record_form form, struct kev_json *json,
 	struct kev_buf *out)
 {
-	if (record->occurrence.kind == KEV_OCCURRENCE_SEEN)
-		return form == KEV_RECORD_LINE ? kev_event_append_line(record->occurrence.event, json, out)
-					       : kev_event_append_compact(record->occurrence.event, out);
-	return form == KEV_RECORD_LINE ? append_notice(&record->occurrence, out) : 0;
+	const struct notice *notice = notice_of(record);
+
+	if (notice)
+		return form == KEV_RECORD_LINE ? append_notice(&notice->occurrence, out) : 0;
+	return form == KEV_RECORD_LINE ? kev_event_append_line(event_of(record), json, out)
+				       : kev_event_append_compact(event_of(record), out);
+}
+
+void kev_records_free(struct kev_record **records, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		kev_record_unref(records[i]);
+	free(records);
 }
