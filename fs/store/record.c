@@ -152,6 +152,26 @@ struct kev_occurrence kev_record_occurrence(const struct kev_record *record)
 		.event = event, .kind = KEV_OCCURRENCE_SEEN, .when = kev_event_ctime(event)};
 }
 
+int64_t kev_record_time(const struct kev_record *record)
+{
+	const struct notice *notice = notice_of(record);
+
+	return notice ? notice->occurrence.when : kev_event_last_seen(event_of(record));
+}
+
+int kev_record_compare(const void *a, const void *b)
+{
+	const struct kev_record *one = *(struct kev_record *const *)a,
+				*other = *(struct kev_record *const *)b;
+	int64_t x = kev_record_time(one), y = kev_record_time(other);
+
+	if (x == y) {
+		x = kev_record_occurrence(one).when;
+		y = kev_record_occurrence(other).when;
+	}
+	return x < y ? -1 : x > y;
+}
+
 size_t kev_record_size(const struct kev_record *record, enum kev_record_form form)
 {
 	const struct notice *notice = notice_of(record);

@@ -10,6 +10,7 @@
 #include "kevfs/tree/edit_event.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/logs.h"
+#include "kevfs/tree/object_log.h"
 #include "kevfs/tree/settle.h"
 
 /* Changes made before the lock is let go for a moment, so that readers wait less than a millisecond. */
@@ -473,61 +474,66 @@ int kev_tree_resync(struct kev_tree *tree, kev_tree_stale_fn *stale, void *conte
 
 /* The logs of what the journal lost, or what could not be appended as it came. */
 
-static int64_t time_of(const struct kev_occurrence *occurrence)
+/* Has the store the revision anyway? */
+static bool is_current(struct run *run, const struct kev_record *record)
 {
-	return occurrence->kind == KEV_OCCURRENCE_SEEN ? kev_event_last_seen(occurrence->event)
-						       : occurrence->when;
-}
-
-/* By when it was seen last; of one moment, by when it was written: what was listed came in the order of its
- * names. */
-static int by_time(const void *a, const void *b)
-{
-	const struct kev_occurrence one = kev_record_occurrence(*(struct kev_record *const *)a);
-	const struct kev_occurrence other = kev_record_occurrence(*(struct kev_record *const *)b);
-	int64_t x = time_of(&one), y = time_of(&other);
-
-	if (x == y) {
-		x = one.when;
-		y = other.when;
-	}
-	return x < y ? -1 : x > y;
-}
-
-/* The first sync's lines cost next to nothing as long as the store has their revisions anyway. */
-static bool counts(struct run *run, const struct kev_occurrence *occurrence)
-{
+	const struct kev_occurrence occurrence = kev_record_occurrence(record);
 	bool current = false;
 
-	if (run->tree->logged || occurrence->kind != KEV_OCCURRENCE_SEEN)
-		return true;
-	return kev_edit_is_current(&run->edit, occurrence->event, &current) != 0 || !current;
+	return occurrence.kind == KEV_OCCURRENCE_SEEN &&
+	       kev_edit_is_current(&run->edit, occurrence.event, &current) == 0 && current;
+}
+
+static void count_record(struct run *run, const struct kev_record *record)
+{
+	const struct kev_occurrence occurrence = kev_record_occurrence(record);
+
+	count_logged(run->tree, &occurrence);
 }
 
 /* @return how many are missing then */
 static size_t log_all(struct run *run, struct kev_record *const *records, size_t count)
 {
-	bool first = !run->tree->logged;
 	size_t missing = 0;
 
-	lock(run);
 	for (size_t i = 0; i < count; i++) {
-		const struct kev_occurrence occurrence = kev_record_occurrence(records[i]);
-
 		prepare_change(run);
-		if (kev_logs_append(&run->edit, records[i], first ? time_of(&occurrence) : occurrence.when))
+		if (kev_logs_append(&run->edit, records[i], kev_record_occurrence(records[i]).when))
 			missing++;
-		if (!counts(run, &occurrence))
-			continue;
-		count_logged(run->tree, &occurrence);
+		count_record(run, records[i]);
 		rotate_if_full(run);
 	}
-	if (first) {
-		run->tree->logged = true;
-		run->tree->logged_at = run->edit.when;
-		run->tree->first_until = run->tree->rotations + 2;
+	return missing;
+}
+
+/* The first sync's cost next to nothing as long as the store has their revisions anyway: they do not count,
+ * and they imply the logs of their objects. @return how many are missing then */
+static size_t log_first(struct run *run, struct kev_record *const *records, size_t count)
+{
+	struct kev_tree *tree = run->tree;
+	size_t missing = 0;
+	bool implied = false;
+
+	for (size_t i = 0; i < count; i++) {
+		bool current;
+		int r;
+
+		prepare_change(run);
+		current = is_current(run, records[i]);
+		r = implied ? kev_logs_append(&run->edit, records[i], kev_record_time(records[i]))
+			    : kev_logs_append_first(&run->edit, records[i], current);
+		missing += r != 0;
+		if (!current)
+			count_record(run, records[i]);
+		if (!implied && (i + 1 == count || kev_logs_full(tree))) {
+			missing += kev_object_logs_imply(&run->edit);
+			implied = true;
+		}
+		rotate_if_full(run);
 	}
-	unlock(run);
+	tree->logged = true;
+	tree->logged_at = run->edit.when;
+	tree->first_until = tree->rotations + 2;
 	return missing;
 }
 
@@ -541,12 +547,16 @@ static size_t log_lost(struct kev_tree *tree, struct kev_record **records, size_
 	size_t missing = 0;
 
 	if (tree->log_max) {
-		if (!tree->logged && count)
-			qsort(records, count, sizeof(struct kev_record *), by_time);
+		bool first = !tree->logged;
+
+		if (first && count)
+			qsort(records, count, sizeof(struct kev_record *), kev_record_compare);
 		kinds = kev_store_kinds(tree->store);
 		kev_edit_init(&run.edit, tree, kinds);
 		run.edit.when = kev_clock_realtime(tree->clock);
-		missing = log_all(&run, records, count);
+		lock(&run);
+		missing = first ? log_first(&run, records, count) : log_all(&run, records, count);
+		unlock(&run);
 		kev_edit_fini(&run.edit);
 		kev_kinds_unref(kinds);
 	}

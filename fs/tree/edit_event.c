@@ -6,6 +6,7 @@
 #include "kevfs/tree/directory.h"
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/object.h"
+#include "kevfs/tree/object_log.h"
 #include "kevfs/tree/path.h"
 #include "kevfs/tree/regroup.h"
 
@@ -251,7 +252,8 @@ static int put(struct kev_edit *edit, struct spot *spot, struct kev_event *event
 		r = make_owner(edit, spot->namespace_, event, &to);
 	if (r)
 		return r;
-	if ((!stays && reserve(edit, spot, to.object)) ||
+	if ((from.object && kev_object_log_make(from.object)) || kev_object_log_make(to.object) ||
+		(!stays && reserve(edit, spot, to.object)) ||
 		kev_regroup_prepare(edit, spot->namespace_, spot->current, event, &groups)) {
 		kev_object_reap(to.object);
 		return -ENOMEM;
@@ -269,6 +271,8 @@ static int delete (struct kev_edit *edit, const struct spot *spot)
 	struct owner owner;
 	int r = make_owner(edit, spot->namespace_, event, &owner);
 
+	if (!r)
+		r = kev_object_log_make(owner.object);
 	if (!r)
 		r = kev_regroup_prepare(edit, spot->namespace_, event, NULL, &groups);
 	if (r)

@@ -14,7 +14,7 @@
 /* Not a random key: the serial and the generation are. */
 static const struct kev_hash_key ino_key = {0x6b65766673206c6fULL, 0x672066696c650000ULL};
 
-/* Where the record stands whose number is the mark's times MARK_EVERY. */
+/* Where the record stands whose number is the mark's, counted from 1, times MARK_EVERY. */
 struct kev_log_mark {
 	uint64_t offsets[KEV_RECORD_FORMS];
 };
@@ -86,24 +86,32 @@ int kev_log_previous(const struct kev_log *log, void **out)
 	return 0;
 }
 
+/* Make room for the marks of so many records. */
+static int grow_marks(struct kev_log_file *file, uint32_t room)
+{
+	uint32_t count = (room - 1) / MARK_EVERY;
+	struct kev_log_mark *marks = count ? realloc(file->marks, count * sizeof(*marks)) : file->marks;
+
+	if (count && !marks)
+		return -ENOMEM;
+	file->marks = marks;
+	return 0;
+}
+
 static int grow(struct kev_log_file *file)
 {
-	uint32_t room = file->room ? 2 * file->room : ROOM_MIN;
+	/* Small steps: a large block is moved by its page tables, not by copying. */
+	uint32_t room = file->room + file->room / 8 + ROOM_MIN;
 	struct kev_record **records;
-	struct kev_log_mark *marks;
 
-	if (file->room > UINT32_MAX / 2)
+	if (room < file->room)
 		return -ENOMEM;
 	records = realloc(file->records, room * sizeof(struct kev_record *));
 	if (!records)
 		return -ENOMEM;
 	file->records = records;
-	if (room >= MARK_EVERY) {
-		marks = realloc(file->marks, room / MARK_EVERY * sizeof(*marks));
-		if (!marks)
-			return -ENOMEM;
-		file->marks = marks;
-	}
+	if (grow_marks(file, room))
+		return -ENOMEM;
 	file->room = room;
 	return 0;
 }
@@ -131,21 +139,46 @@ static void extend(struct kev_log_file *file, enum kev_record_form form)
 	}
 }
 
-void kev_log_append(struct kev_log *log, struct kev_record *record, int64_t when)
+/* There is a record more. */
+static void append_record(struct kev_log_file *file, struct kev_record *record /* taken */)
 {
-	struct kev_log_file *file = log->current;
 	uint32_t at = file->count++;
 
-	file->records[at] = kev_record_ref(record);
-	/* What the first sync brings is older than its directory. */
-	if (!file->tree->logged || when > file->mtime)
-		file->mtime = when;
+	file->records[at] = record;
 	for (enum kev_record_form form = 0; form < KEV_RECORD_FORMS; form++) {
-		if (at % MARK_EVERY == 0 && file->room >= MARK_EVERY)
-			file->marks[at / MARK_EVERY].offsets[form] = file->forms[form].size;
+		if (at && at % MARK_EVERY == 0)
+			file->marks[at / MARK_EVERY - 1].offsets[form] = file->forms[form].size;
 		file->forms[form].size += kev_record_size(record, form);
 		extend(file, form);
 	}
+}
+
+void kev_log_append(struct kev_log *log, struct kev_record *record, int64_t when)
+{
+	struct kev_log_file *file = log->current;
+
+	/* What the first sync brings is older than its directory. */
+	if (!file->tree->logged || when > file->mtime)
+		file->mtime = when;
+	append_record(file, kev_record_ref(record));
+}
+
+int kev_log_fill(struct kev_tree *tree, struct kev_log *log, struct kev_place home,
+	struct kev_record **records, uint32_t count)
+{
+	struct kev_log_file *file = create_file(tree, home);
+
+	if (!file || grow_marks(file, count)) {
+		free(file);
+		return -ENOMEM;
+	}
+	file->records = records;
+	file->room = count;
+	file->mtime = kev_record_time(records[count - 1]);
+	for (uint32_t i = 0; i < count; i++)
+		append_record(file, records[i]);
+	log->current = file;
+	return 0;
 }
 
 bool kev_log_rotate(struct kev_log *log)
@@ -236,19 +269,19 @@ struct slice {
 static uint32_t find_record(
 	const struct kev_log_file *file, enum kev_record_form form, uint64_t offset, uint64_t *begins)
 {
-	uint32_t low = 0, high = file->room >= MARK_EVERY ? (file->count - 1) / MARK_EVERY : 0, at;
+	uint32_t low = 0, high = (file->count - 1) / MARK_EVERY, at;
 	uint64_t here = 0;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low + 1) / 2;
 
-		if (file->marks[middle].offsets[form] <= offset)
+		if (file->marks[middle - 1].offsets[form] <= offset)
 			low = middle;
 		else
 			high = middle - 1;
 	}
 	if (low)
-		here = file->marks[low].offsets[form];
+		here = file->marks[low - 1].offsets[form];
 	for (at = low * MARK_EVERY; at + 1 < file->count; at++) {
 		uint64_t next = here + kev_record_size(file->records[at], form);
 

@@ -11,6 +11,7 @@
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/log.h"
 #include "kevfs/tree/object.h"
+#include "kevfs/tree/object_log.h"
 
 /* Members that a rotation looks at before it lets go of the lock. */
 #define STEPS_AT_ONCE 1024
@@ -99,13 +100,18 @@ static int object_current(void *item, void **out)
 	struct kev_object *object = item;
 	int r = kev_object_prepare(object);
 
+	if (!r)
+		r = kev_object_log_make(object);
 	return r ? r : kev_log_current(tree_of(object), &object->events->log, object_home(object), out);
 }
 
 static int object_previous(void *item, void **out)
 {
-	const struct kev_object *object = item;
+	struct kev_object *object = item;
+	int r = kev_object_log_make(object);
 
+	if (r)
+		return r;
 	return object->events ? kev_log_previous(&object->events->log, out) : -ENOENT;
 }
 
@@ -273,37 +279,29 @@ static bool may_be_told(const struct kev_tree *tree, const struct kev_namespace 
 	return tree->logged || !tree->restricted || (namespace_ && !kev_namespace_denied(namespace_));
 }
 
-/* @return how many targets there are, or -ENOMEM */
-static int find_targets(struct kev_edit *edit, const struct kev_event *event, struct target targets[3])
+/* All, and the namespace's. @param object  set to that of the event, whose log it belongs to as well, or NULL
+ * @return how many targets there are, or -ENOMEM */
+static int find_targets(struct kev_edit *edit, const struct kev_event *event, struct target targets[2],
+	struct kev_object **object)
 {
 	struct kev_tree *tree = edit->tree;
 	struct kev_namespace *namespace_;
-	struct kev_object *object;
-	int r = kev_edit_find_owner(edit, event, &namespace_, &object), count = 0;
+	int count = 0;
 
-	if (r)
+	if (kev_edit_find_owner(edit, event, &namespace_, object))
+		return -ENOMEM;
+	if (*object && kev_object_prepare(*object))
 		return -ENOMEM;
 	if (may_be_told(tree, namespace_))
 		targets[count++] = (struct target){&tree->log, tree_home(tree)};
 	if (namespace_)
 		targets[count++] = (struct target){&namespace_->log, namespace_home(namespace_)};
-	if (object && kev_object_prepare(object))
-		return -ENOMEM;
-	if (object)
-		targets[count++] = (struct target){&object->events->log, object_home(object)};
 	return count;
 }
 
-int kev_logs_append(struct kev_edit *edit, struct kev_record *record, int64_t when)
+static int append_to(struct kev_edit *edit, const struct target *targets, int count,
+	struct kev_record *record, int64_t when)
 {
-	struct target targets[3];
-	int count;
-
-	if (!edit->tree->log_max)
-		return 0;
-	count = find_targets(edit, kev_record_occurrence(record).event, targets);
-	if (count < 0)
-		return count;
 	for (int i = 0; i < count; i++) {
 		if (kev_log_reserve(edit->tree, targets[i].log, targets[i].home))
 			return -ENOMEM;
@@ -311,6 +309,35 @@ int kev_logs_append(struct kev_edit *edit, struct kev_record *record, int64_t wh
 	for (int i = 0; i < count; i++)
 		kev_log_append(targets[i].log, record, when);
 	kev_meter_add(kev_store_meter(edit->tree->store), KEV_METER_LOG_APPENDED, 1);
+	return 0;
+}
+
+int kev_logs_append(struct kev_edit *edit, struct kev_record *record, int64_t when)
+{
+	struct target targets[3];
+	struct kev_object *object;
+	int count;
+
+	if (!edit->tree->log_max)
+		return 0;
+	count = find_targets(edit, kev_record_occurrence(record).event, targets, &object);
+	if (count < 0 || (object && kev_object_log_make(object)))
+		return -ENOMEM;
+	if (object)
+		targets[count++] = (struct target){&object->events->log, object_home(object)};
+	return append_to(edit, targets, count, record, when);
+}
+
+int kev_logs_append_first(struct kev_edit *edit, struct kev_record *record, bool current)
+{
+	struct target targets[2];
+	struct kev_object *object;
+	int count = find_targets(edit, kev_record_occurrence(record).event, targets, &object);
+
+	if (count < 0 || append_to(edit, targets, count, record, kev_record_time(record)))
+		return -ENOMEM;
+	if (object)
+		kev_object_log_count(object, current);
 	return 0;
 }
 
@@ -401,8 +428,7 @@ static void rotate(struct kev_tree *tree, struct kev_log *log, struct kev_place 
 
 static void rotate_object(struct kev_tree *tree, struct kev_object *object)
 {
-	if (object->events)
-		kev_log_rotate(&object->events->log);
+	kev_object_log_rotate(object);
 	/* Their times change together. */
 	stale_home(tree, object_home(object));
 }

@@ -52,6 +52,13 @@ void kev_record_unref(struct kev_record *record);
 /** What it tells of; its event is borrowed. Of what was SEEN, when is the event's ctime. */
 struct kev_occurrence kev_record_occurrence(const struct kev_record *record);
 
+/** When what it tells of happened: when a revision was seen last, as it says itself. ns since the epoch */
+int64_t kev_record_time(const struct kev_record *record);
+
+/** For qsort: by that time; of one moment, by when it was written: what was listed came in the order of its
+ * names. @param a  of struct kev_record * */
+int kev_record_compare(const void *a, const void *b);
+
 /** Bytes of the record in a log of that form. */
 size_t kev_record_size(const struct kev_record *record, enum kev_record_form form);
 

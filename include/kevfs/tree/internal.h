@@ -53,10 +53,20 @@ struct kev_log_file {
 	LIST_ENTRY(kev_log_file) growing;
 };
 
+/** Is an object's log to be made of the events that it has? And which of its files: object_log.h. */
+enum kev_log_implied {
+	KEV_LOG_NOT_IMPLIED,
+	KEV_LOG_IMPLIED_CURRENT,
+	KEV_LOG_IMPLIED_PREVIOUS,
+};
+
 /** What only an object has that had events. */
 struct kev_object_events {
 	struct kev_listing listing;
 	struct kev_log log;
+	uint32_t told;  /**< of its events, by the first sync's records; ... */
+	bool told_more; /**< ... and of others */
+	enum kev_log_implied implied : 8;
 };
 
 /** /<namespace>/<resource>/<object>, and the events directory in it. 150,000 pods may have none: small. */

@@ -45,6 +45,14 @@ int kev_log_reserve(struct kev_tree *tree, struct kev_log *log, struct kev_place
 void kev_log_append(struct kev_log *log, struct kev_record *record /* borrowed */, int64_t when);
 
 /**
+ * Make the current file, which there is not, of records of the first sync.
+ * @param records  in their order; taken on success, with their references
+ * @return 0 or -ENOMEM
+ */
+int kev_log_fill(struct kev_tree *tree, struct kev_log *log, struct kev_place home,
+	struct kev_record **records, uint32_t count) KEV_MUST_USE;
+
+/**
  * As logrotate does: the current file becomes the previous one, which is let go. Without a current one only
  * that.
  * @return whether anything changed

@@ -42,6 +42,10 @@ int kev_logs_object_itself(void *item, void **out);
 int kev_logs_append(
 	struct kev_edit *edit, struct kev_record *record /* borrowed */, int64_t when) KEV_MUST_USE;
 
+/** The same of a record of the first sync, while it is logged; but of its object's log it is only counted
+ * what it would have: object_log.h. @param current  the tree has its event. @return 0, or -ENOMEM */
+int kev_logs_append_first(struct kev_edit *edit, struct kev_record *record, bool current) KEV_MUST_USE;
+
 /**
  * A record could not be appended: keep it until kev_tree_follow() tries again, up to log_max bytes of
  * events. What has no room is counted as missing. The applier's own, as what follows: without the lock, too.

@@ -607,6 +607,141 @@ static void test_rotate_what_the_first_sync_brought(void **state)
 	assert_log(world, ROOT_LOG, "");
 }
 
+/* Two events of a first sync, of which only one object has heard. */
+static struct kev_object *sync_two(struct world *world)
+{
+	struct kev_object *object;
+	struct kev_entry entry;
+
+	put(world, "b", "two", NOW_SECOND - 1, KEV_ORIGIN_FIRST_SYNC);
+	put(world, "a", "one", NOW_SECOND - 5, KEV_ORIGIN_FIRST_SYNC);
+	world_carry(world, NULL, NULL);
+	entry = world_find(world, "/shop/pods/web");
+	object = kev_inode_place(kev_inodes_find(world->tree->inodes, entry.node)).item;
+	world_forget(world, entry.node);
+	/* No file is made of it yet. */
+	assert_int_equal(object->events->implied, KEV_LOG_IMPLIED_CURRENT);
+	assert_null(object->events->log.current);
+	return object;
+}
+
+static void test_an_object_log_is_made_when_somebody_looks(void **state)
+{
+	struct world *world = *state;
+	struct kev_object *object = sync_two(world);
+
+	assert_int_equal(world_attr(world, WEB_LOG).mtime, (NOW_SECOND - 1) * WORLD_SECOND);
+	assert_log(world, WEB_LOG, "one\ntwo\n");
+	assert_int_equal(object->events->implied, KEV_LOG_NOT_IMPLIED);
+	put_live(world, "a", "three");
+	assert_log(world, WEB_LOG, "one\ntwo\nthree\n");
+	assert_log(world, SHOP_LOG, "one\ntwo\nthree\n");
+}
+
+/* What changes then is not what implied it. */
+static void test_an_object_log_is_made_before_its_events_change(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(
+		kev_store_put_pod(world->store, KEV_STR("shop"), KEV_STR("web"), WORLD_NOW - WORLD_SECOND),
+		0);
+	sync_two(world);
+	put_live(world, "a", "three");
+	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("b"));
+	/* Moved to another object. */
+	world_put(world,
+		&(struct world_event){
+			.name = KEV_STR("a"), .message = KEV_STR("four"), .object = KEV_STR("db")},
+		KEV_ORIGIN_LIVE);
+	world_carry(world, NULL, NULL);
+	assert_log(world, WEB_LOG, "one\ntwo\nthree\n");
+	assert_log(world, "/shop/pods/db/.kevfs/events.log", "four\n");
+}
+
+static void test_an_object_log_is_made_before_an_event_is_deleted(void **state)
+{
+	struct world *world = *state;
+
+	sync_two(world);
+	kev_store_delete(world->store, KEV_STR("shop"), KEV_STR("b"));
+	world_carry(world, NULL, NULL);
+	assert_log(world, WEB_LOG, "one\ntwo\n");
+}
+
+static void test_an_object_log_that_is_implied_rotates(void **state)
+{
+	struct world *world = *state;
+	struct kev_object *object = sync_two(world);
+	const struct world_event other = {.name = KEV_STR("c"), .object = KEV_STR("db")};
+	uint64_t max = world->tree->log_max;
+
+	for (int i = 0; i < 2; i++) {
+		kev_tree_set_log_max(world->tree, 1);
+		world_put(world, &other, KEV_ORIGIN_LIVE);
+		world_carry(world, NULL, NULL);
+		kev_tree_set_log_max(world->tree, max);
+		if (i == 0) {
+			assert_int_equal(object->events->implied, KEV_LOG_IMPLIED_PREVIOUS);
+			assert_log(world, WEB_LOG ".1", "one\ntwo\n");
+			assert_log(world, WEB_LOG, "");
+		}
+	}
+	assert_false(world_has(world, WEB_LOG ".1"));
+	assert_log(world, WEB_LOG, "");
+}
+
+static void test_an_object_log_that_is_implied_ends_with_the_second_rotation(void **state)
+{
+	struct world *world = *state;
+	struct kev_object *object = sync_two(world);
+	const struct world_event other = {.name = KEV_STR("c"), .object = KEV_STR("db")};
+
+	kev_tree_set_log_max(world->tree, 1);
+	world_put(world, &other, KEV_ORIGIN_LIVE);
+	world_carry(world, NULL, NULL);
+	world_put(world, &other, KEV_ORIGIN_LIVE);
+	world_carry(world, NULL, NULL);
+	assert_int_equal(object->events->implied, KEV_LOG_NOT_IMPLIED);
+	assert_false(world_has(world, WEB_LOG ".1"));
+	assert_log(world, WEB_LOG, "");
+}
+
+/* The tree is as new as the store, and the journal brings what is newer than what it lost. */
+static void test_an_object_log_has_nothing_twice(void **state)
+{
+	struct world *world = *state;
+	struct kev_change change;
+	bool resync = false;
+
+	put(world, "a", "one", NOW_SECOND - 5, KEV_ORIGIN_FIRST_SYNC);
+	assert_int_equal(kev_changes_take(world->changes, &change, 1, 0, &resync), 0);
+	assert_true(resync);
+	put(world, "b", "two", NOW_SECOND - 1, KEV_ORIGIN_LIVE);
+	world_follow(world, NULL, NULL);
+	world_carry(world, NULL, NULL);
+	assert_log(world, WEB_LOG, "one\ntwo\n");
+}
+
+/* With a record in it that no event is left of. */
+static void test_an_object_log_that_is_not_implied(void **state)
+{
+	struct world *world = *state;
+
+	put(world, "a", "one", NOW_SECOND - 9, KEV_ORIGIN_FIRST_SYNC);
+	put(world, "a", "two", NOW_SECOND - 5, KEV_ORIGIN_FIRST_SYNC);
+	put(world, "b", "three", NOW_SECOND - 1, KEV_ORIGIN_FIRST_SYNC);
+	world_put(world,
+		&(struct world_event){
+			.name = KEV_STR("c"), .message = KEV_STR("four"), .object = KEV_STR("db")},
+		KEV_ORIGIN_FIRST_SYNC);
+	world_carry(world, NULL, NULL);
+	assert_log(world, WEB_LOG, "one\ntwo\nthree\n");
+	assert_log(world, "/shop/pods/db/.kevfs/events.log", "four\n");
+	put_live(world, "b", "five");
+	assert_log(world, WEB_LOG, "one\ntwo\nthree\nfive\n");
+}
+
 static void assert_rotations(struct world *world, unsigned expected)
 {
 	assert_int_equal(world->tree->rotations, expected);
@@ -839,6 +974,20 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_object_that_is_held_often, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_rotate_what_the_first_sync_brought, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_object_log_is_made_when_somebody_looks, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_object_log_is_made_before_its_events_change, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_object_log_is_made_before_an_event_is_deleted, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_object_log_that_is_implied_rotates, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_object_log_that_is_implied_ends_with_the_second_rotation, setup,
+			world_teardown),
+		cmocka_unit_test_setup_teardown(test_an_object_log_has_nothing_twice, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_object_log_that_is_not_implied, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_not_too_often, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_tells, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_many, setup, world_teardown),

@@ -342,9 +342,9 @@ static void test_lookup_and_readdir_fail(void **state)
 	assert_true(n > 5);
 }
 
-static char *read_log(struct world *world, unsigned long fail, int *r)
+static char *read_path(struct world *world, const char *path, unsigned long fail, int *r)
 {
-	struct kev_entry entry = world_find(world, "/.kevfs/events.log");
+	struct kev_entry entry = world_find(world, path);
 	char *text = calloc(1, entry.attr.size + 1);
 	size_t got = 0;
 
@@ -357,6 +357,11 @@ static char *read_log(struct world *world, unsigned long fail, int *r)
 		assert_int_equal(got, entry.attr.size);
 	world_forget(world, entry.node);
 	return text;
+}
+
+static char *read_log(struct world *world, unsigned long fail, int *r)
+{
+	return read_path(world, "/.kevfs/events.log", fail, r);
 }
 
 static size_t count_lines(struct world *world)
@@ -475,6 +480,55 @@ static void test_logs_in_order(void **state)
 			n++;
 		assert_true(n > 5);
 	}
+}
+
+/* An object's log that is implied is made before the first change: or the change waits, and its line. @return
+ * as above */
+static bool run_implied(unsigned long n)
+{
+	static const char *const messages[] = {"first", "second", "third"};
+	struct world *world = world_create();
+	bool reached;
+	char *text;
+	int r;
+
+	world_enable_logs(world, 1 << 20);
+	for (int i = 0; i < 2; i++)
+		world_put(world,
+			&(struct world_event){.name = kev_str_c(messages[i]),
+				.message = kev_str_c(messages[i]),
+				.last_seen = WORLD_NOW / WORLD_SECOND - 9 + i},
+			KEV_ORIGIN_FIRST_SYNC);
+	world_carry(world, NULL, NULL);
+	world_put(world, &(struct world_event){.name = KEV_STR("first"), .message = KEV_STR("third")},
+		KEV_ORIGIN_LIVE);
+	failed = 0;
+	r = apply(world, n);
+	reached = failed != 0;
+	if (r)
+		world_follow(world, NULL, NULL);
+	text = read_path(world, "/shop/pods/web/.kevfs/events.log", 0, &r);
+	assert_int_equal(r, 0);
+	for (size_t i = 0, at = 0; i < KEV_ARRAY_LEN(messages); i++) {
+		const char *found = strstr(text + at, messages[i]);
+
+		if (!found)
+			fail_msg("allocation %lu: %s is not in its place in %s", n, messages[i], text);
+		at = (size_t)(found - text) + 1;
+	}
+	free(text);
+	world_destroy(world);
+	return reached;
+}
+
+static void test_implied_log_fails(void **state)
+{
+	unsigned long n = 1;
+
+	(void)state;
+	while (run_implied(n))
+		n++;
+	assert_true(n > 3);
 }
 
 /* The first sync's lines, without the memory for some. */
@@ -602,6 +656,7 @@ int main(void)
 		cmocka_unit_test(test_lookup_and_readdir_fail),
 		cmocka_unit_test(test_logs_fail),
 		cmocka_unit_test(test_logs_in_order),
+		cmocka_unit_test(test_implied_log_fails),
 		cmocka_unit_test(test_follow_fails),
 		cmocka_unit_test(test_read_log_fails),
 		cmocka_unit_test(test_reports_fail),
