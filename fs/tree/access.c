@@ -22,8 +22,8 @@ static void *next_item(const struct kev_members *members, uint64_t *cookie)
 
 	if (slot == KEV_MEMBERS_NONE)
 		return NULL;
-	*cookie = kev_members_at(members, slot)->cookie;
-	return kev_members_at(members, slot)->item;
+	*cookie = kev_members_cookie(members, slot);
+	return kev_members_item(members, slot);
 }
 
 void kev_access_restrict(struct kev_tree *tree, bool restricted)

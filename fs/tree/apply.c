@@ -194,7 +194,7 @@ int kev_tree_apply(struct kev_tree *tree, const struct kev_change *changes, size
 typedef struct kev_members *source_fn(struct run *run, struct kev_namespace *namespace_);
 
 /* Look at a member. @return it is to be removed */
-typedef bool look_fn(struct kev_member *member);
+typedef bool look_fn(struct kev_members *members, uint32_t slot);
 
 typedef int remove_fn(struct kev_edit *edit, void *item);
 
@@ -225,43 +225,43 @@ static struct kev_members *source_namespaces(struct run *run, struct kev_namespa
 	return &run->tree->namespaces.members;
 }
 
-static bool unmark_event(struct kev_member *member)
+static bool unmark_event(struct kev_members *members, uint32_t slot)
 {
-	member->seen = 0;
+	kev_members_mark(members, slot, false);
 	return false;
 }
 
-static bool unmark_pod(struct kev_member *member)
+static bool unmark_pod(struct kev_members *members, uint32_t slot)
 {
-	struct kev_object *object = member->item;
+	struct kev_object *object = kev_members_item(members, slot);
 
 	object->seen = false;
 	return false;
 }
 
-static bool unmark_namespace(struct kev_member *member)
+static bool unmark_namespace(struct kev_members *members, uint32_t slot)
 {
-	struct kev_namespace *namespace_ = member->item;
+	struct kev_namespace *namespace_ = kev_members_item(members, slot);
 
 	namespace_->seen = false;
 	return false;
 }
 
-static bool is_event_unseen(struct kev_member *member)
+static bool is_event_unseen(struct kev_members *members, uint32_t slot)
 {
-	return !member->seen;
+	return !kev_members_is_marked(members, slot);
 }
 
-static bool is_pod_unseen(struct kev_member *member)
+static bool is_pod_unseen(struct kev_members *members, uint32_t slot)
 {
-	const struct kev_object *object = member->item;
+	const struct kev_object *object = kev_members_item(members, slot);
 
 	return object->pod && !object->seen;
 }
 
-static bool is_namespace_unseen(struct kev_member *member)
+static bool is_namespace_unseen(struct kev_members *members, uint32_t slot)
 {
-	const struct kev_namespace *namespace_ = member->item;
+	const struct kev_namespace *namespace_ = kev_members_item(members, slot);
 
 	return namespace_->present && !namespace_->seen;
 }
@@ -294,11 +294,9 @@ static bool pick(struct kev_members *members, look_fn *look, uint64_t *cookie, v
 
 	*count = 0;
 	while (slot != KEV_MEMBERS_NONE && looked++ < SLOTS_AT_ONCE && *count < CHANGES_AT_ONCE) {
-		struct kev_member *member = kev_members_at(members, slot);
-
-		*cookie = member->cookie;
-		if (look(member))
-			picked[(*count)++] = member->item;
+		*cookie = kev_members_cookie(members, slot);
+		if (look(members, slot))
+			picked[(*count)++] = kev_members_item(members, slot);
 		slot = kev_members_next(members, slot);
 	}
 	return slot != KEV_MEMBERS_NONE;
@@ -343,7 +341,7 @@ static int pass_over_namespaces(struct run *run, const struct pass *pass)
 	int result = 0;
 
 	while ((slot = kev_members_after(members, cookie)) != KEV_MEMBERS_NONE) {
-		cookie = kev_members_at(members, slot)->cookie;
+		cookie = kev_members_cookie(members, slot);
 		if (pass_over(run, pass, cookie))
 			result = -ENOMEM;
 	}

@@ -385,7 +385,7 @@ const struct kev_role kev_role_resource = {
 
 static void *item_at(const struct kev_listing *listing, uint32_t slot)
 {
-	return kev_members_at(&listing->members, slot)->item;
+	return kev_members_item(&listing->members, slot);
 }
 
 static void free_resource_deep(struct kev_resource *resource)

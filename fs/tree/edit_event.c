@@ -41,7 +41,7 @@ static int find_spot(struct kev_edit *edit, const struct kev_event *event, struc
 		return r == -ENOENT ? 0 : r;
 	r = kev_members_find(&spot->namespace_->events.members, &naming, spot->file, spot->hash, &spot->slot);
 	if (!r)
-		spot->current = kev_members_at(&spot->namespace_->events.members, spot->slot)->item;
+		spot->current = kev_members_item(&spot->namespace_->events.members, spot->slot);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -157,7 +157,7 @@ static void put_in_namespace(
 		kev_members_replace(&events->members, slot, event);
 	else
 		slot = kev_members_add(&events->members, spot->hash, event);
-	kev_members_at(&events->members, slot)->seen = 1;
+	kev_members_mark(&events->members, slot, true);
 	kev_edit_change_entry(edit, (struct kev_place){&kev_role_control_events, spot->namespace_}, events,
 		spot->file, event, membership);
 }
@@ -298,7 +298,7 @@ int kev_edit_put_event(struct kev_edit *edit, struct kev_event *event)
 		return r;
 	if (spot.current != event)
 		return put(edit, &spot, event);
-	kev_members_at(&spot.namespace_->events.members, spot.slot)->seen = 1;
+	kev_members_mark(&spot.namespace_->events.members, spot.slot, true);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ int kev_listing_find(struct kev_tree *tree, const struct kev_listing *listing, c
 	int r = kev_members_find(&listing->members, &naming, name, kev_members_hash(&tree->key, name), &slot);
 
 	if (!r)
-		*out = kev_members_at(&listing->members, slot)->item;
+		*out = kev_members_item(&listing->members, slot);
 	return r;
 }
 

@@ -439,8 +439,8 @@ static void *next_item(const struct kev_members *members, uint64_t *cookie)
 
 	if (slot == KEV_MEMBERS_NONE)
 		return NULL;
-	*cookie = kev_members_at(members, slot)->cookie;
-	return kev_members_at(members, slot)->item;
+	*cookie = kev_members_cookie(members, slot);
+	return kev_members_item(members, slot);
 }
 
 /* The next object of the namespace that the rotation is at. @return false where there is none */

@@ -77,15 +77,15 @@ static int give_members(struct listing *listing)
 		return GO_ON;
 	for (slot = kev_members_after(members, listing->cookie); slot != KEV_MEMBERS_NONE && r == GO_ON;
 		slot = kev_members_next(members, slot)) {
-		const struct kev_member *member = kev_members_at(members, slot);
-		struct kev_place place = {role->member, member->item};
+		void *item = kev_members_item(members, slot);
+		struct kev_place place = {role->member, item};
 		struct kev_str name;
 
 		if (!kev_place_there(place))
 			continue;
-		r = role->member->name(member->item, &listing->tree->scratch, &name);
+		r = role->member->name(item, &listing->tree->scratch, &name);
 		if (!r)
-			r = give(listing, name, place, member->cookie);
+			r = give(listing, name, place, kev_members_cookie(members, slot));
 	}
 	return r;
 }

@@ -203,15 +203,15 @@ static int tell_members_locked(struct refresh *refresh, uint64_t *cookie)
 	uint32_t slot = members ? kev_members_after(members, *cookie) : KEV_MEMBERS_NONE;
 
 	for (; slot != KEV_MEMBERS_NONE; slot = kev_members_next(members, slot)) {
-		const struct kev_member *member = kev_members_at(members, slot);
+		const void *item = kev_members_item(members, slot);
 		struct kev_str name;
 
 		if (kev_stale_batch_full(refresh->tree->batch))
 			return 1;
-		if (role->member->name(member->item, &refresh->tree->scratch, &name))
+		if (role->member->name(item, &refresh->tree->scratch, &name))
 			return -ENOMEM;
 		stale_name_locked(refresh, name);
-		*cookie = member->cookie;
+		*cookie = kev_members_cookie(members, slot);
 	}
 	return 0;
 }

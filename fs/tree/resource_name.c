@@ -74,7 +74,7 @@ void kev_resource_names_destroy(struct kev_resource_names *names)
 		return;
 	for (uint32_t at = kev_members_after(&names->by_key, 0); at != KEV_MEMBERS_NONE;
 		at = kev_members_next(&names->by_key, at))
-		free(kev_members_at(&names->by_key, at)->item);
+		free(kev_members_item(&names->by_key, at));
 	kev_members_fini(&names->by_key);
 	kev_members_fini(&names->by_name);
 	kev_buf_fini(&names->key);
@@ -197,7 +197,7 @@ static bool is_taken(const struct kev_resource_names *names, bool by_known)
 
 	if (kev_members_find(&names->by_name, &naming, name, hash, &slot))
 		return false;
-	other = kev_members_at(&names->by_name, slot)->item;
+	other = kev_members_item(&names->by_name, slot);
 	return other->known == by_known;
 }
 
@@ -259,7 +259,7 @@ int kev_resource_names_get(struct kev_resource_names *names, const struct kev_ki
 	if (make_key(names, api_version, kind, &key))
 		return -ENOMEM;
 	if (!kev_members_find(&names->by_key, &naming, key, kev_members_hash(&names->hash_key, key), &slot)) {
-		*out = kev_members_at(&names->by_key, slot)->item;
+		*out = kev_members_item(&names->by_key, slot);
 		return 0;
 	}
 	if (decide(names, kinds, api_version, kind, &known))

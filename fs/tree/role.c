@@ -154,7 +154,7 @@ int kev_place_child(struct kev_place directory, const struct kev_hash_key *key, 
 
 		r = kev_members_find(members, &naming, name, kev_members_hash(key, name), &slot);
 		if (!r)
-			child = (struct kev_place){role->member, kev_members_at(members, slot)->item};
+			child = (struct kev_place){role->member, kev_members_item(members, slot)};
 	}
 	if (r && r != -ENOENT)
 		return r;

@@ -14,7 +14,7 @@ static void settle_resource(struct kev_resource *resource)
 
 	for (uint32_t at = kev_members_after(objects, 0); at != KEV_MEMBERS_NONE;
 		at = kev_members_next(objects, at)) {
-		const struct kev_object *object = kev_members_at(objects, at)->item;
+		const struct kev_object *object = kev_members_item(objects, at);
 
 		resource->objects.mtime = later(resource->objects.mtime, object->mtime);
 	}
@@ -27,7 +27,7 @@ static void settle_namespace(struct kev_namespace *namespace_)
 	namespace_->resources.mtime = namespace_->created;
 	for (uint32_t at = kev_members_after(resources, 0); at != KEV_MEMBERS_NONE;
 		at = kev_members_next(resources, at)) {
-		struct kev_resource *resource = kev_members_at(resources, at)->item;
+		struct kev_resource *resource = kev_members_item(resources, at);
 
 		settle_resource(resource);
 		namespace_->resources.mtime = later(namespace_->resources.mtime, resource->objects.mtime);
@@ -46,7 +46,7 @@ void kev_settle(struct kev_tree *tree)
 	tree->namespaces.mtime = 0;
 	for (uint32_t at = kev_members_after(namespaces, 0); at != KEV_MEMBERS_NONE;
 		at = kev_members_next(namespaces, at)) {
-		struct kev_namespace *namespace_ = kev_members_at(namespaces, at)->item;
+		struct kev_namespace *namespace_ = kev_members_item(namespaces, at);
 
 		settle_namespace(namespace_);
 		tree->namespaces.mtime = later(tree->namespaces.mtime, namespace_->born);

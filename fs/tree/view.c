@@ -177,7 +177,7 @@ static void free_groups(struct kev_view *view)
 
 	for (uint32_t at = kev_members_after(groups, 0); at != KEV_MEMBERS_NONE;
 		at = kev_members_next(groups, at))
-		free_group(kev_members_at(groups, at)->item);
+		free_group(kev_members_item(groups, at));
 	kev_members_fini(&view->groups->listing.members);
 	free(view->groups);
 	view->groups = NULL;
@@ -226,7 +226,7 @@ static int sort_all(struct kev_view *view)
 
 		if (ahead)
 			kev_event_prefetch(ahead);
-		r = sort_event(view, kev_members_at(events, at)->item, &scratch);
+		r = sort_event(view, kev_members_item(events, at), &scratch);
 	}
 	return r;
 }

@@ -13,14 +13,16 @@
  * What a directory holds: pointers in the order in which they came, found by name in O(1), listed from any
  * point in O(log n), removed in O(1) amortised.
  *
- * Made for a million: a member costs a pointer, a cookie and, from nine members on, an entry of the index: 16
- * bytes and about 12. The names are nowhere here; whoever owns the members says what one is called, and its
- * hash (kev_members_hash of that name) with every call that needs it.
+ * Made for a million: a member costs a pointer and, from nine members on, an entry of the index: 8 bytes and
+ * about 8. The names are nowhere here; whoever owns the members says what one is called, and its hash
+ * (kev_members_hash of that name) with every call that needs it.
  *
- * The order of cookies is the order of slots, so a cookie is found by bisection. A removed member leaves a
- * gap; when a quarter are gaps the slots move together. Cookies do not change by that: a listing that goes on
- * from a cookie misses nothing and repeats nothing. They count up for ever (63 bits) and are never used
- * again.
+ * The order of cookies is the order of slots, so a cookie is found by bisection. As long as all have stayed
+ * that came, the slot says what the cookie is. A removed member leaves a gap; when a quarter are gaps the
+ * slots move together, and unless those went that had come first, each says its cookie from then on, in four
+ * bytes more. Cookies do not change by that: a listing that goes on from a cookie misses nothing and repeats
+ * nothing. They count up for ever (63 bits) and are never used again. (Only a directory that has seen four
+ * billion members come while one stayed gives all of them new ones: then a listing may repeat some.)
  */
 
 /** Cookies below are free for what a directory lists besides its members. */
@@ -29,21 +31,16 @@
 /** No such slot. */
 #define KEV_MEMBERS_NONE UINT32_MAX
 
-struct kev_member {
-	void *item; /**< NULL: a gap */
-	uint64_t cookie : 63;
-	uint64_t seen : 1; /**< of use to the owner: a resync marks what it met */
-};
-
 /** To be embedded; the fields are read by the functions here only. */
 struct kev_members {
-	struct kev_member *slots;
-	struct kev_members_key *index; /**< NULL while a scan is as fast */
-	uint64_t next;                 /**< cookies used so far */
-	uint32_t used;                 /**< slots in use, gaps among them */
-	uint32_t room;                 /**< slots allocated */
-	uint32_t count;                /**< members */
-	uint32_t index_room;           /**< a power of two, or 0 */
+	uintptr_t *slots;             /**< items, and whether they are marked; behind them their cookies */
+	struct kev_member_key *index; /**< NULL while a scan is as fast */
+	uint64_t next;                /**< cookies used so far */
+	uint32_t used;                /**< slots in use, gaps among them */
+	uint32_t room : 31;           /**< slots allocated */
+	uint32_t sparse : 1;          /**< there are cookies behind the slots */
+	uint32_t count;               /**< members */
+	uint32_t index_room;          /**< or 0 */
 };
 
 /** How the items of a directory are called. */
@@ -77,7 +74,7 @@ int kev_members_find(const struct kev_members *members, const struct kev_naming 
 /** Find a member by itself. @param hash  of its name. @return its slot, or KEV_MEMBERS_NONE */
 uint32_t kev_members_slot(const struct kev_members *members, uint32_t hash, const void *item);
 
-/** Put another item of the same name in the place of one: the cookie stays. */
+/** Put another item of the same name in the place of one: the cookie stays, and the mark. */
 void kev_members_replace(struct kev_members *members, uint32_t slot, void *item);
 
 /** Remove. The memory of an empty one is freed. */
@@ -92,16 +89,18 @@ void *kev_members_by_cookie(const struct kev_members *members, uint64_t cookie);
 /** The next member's slot, or KEV_MEMBERS_NONE. */
 uint32_t kev_members_next(const struct kev_members *members, uint32_t slot);
 
-static inline struct kev_member *kev_members_at(const struct kev_members *members, uint32_t slot)
-{
-	return &members->slots[slot];
-}
+/** A member's cookie. */
+uint64_t kev_members_cookie(const struct kev_members *members, uint32_t slot);
 
 /** What is in that slot, which may not exist; NULL: nothing. */
 static inline void *kev_members_item(const struct kev_members *members, uint32_t slot)
 {
-	return slot < members->used ? members->slots[slot].item : NULL;
+	return slot < members->used ? (void *)(members->slots[slot] & ~(uintptr_t)1) : NULL;
 }
+
+/** A mark on each member, of use to the owner: a resync marks what it met. Items are at even addresses. */
+void kev_members_mark(struct kev_members *members, uint32_t slot, bool marked);
+bool kev_members_is_marked(const struct kev_members *members, uint32_t slot);
 
 /** Bytes allocated. */
 size_t kev_members_memory(const struct kev_members *members);
