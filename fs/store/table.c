@@ -5,9 +5,9 @@
 
 /*
  * Open addressing with linear probing. An entry's home is hash * size / 2^32, so sizes need not be powers of
- * two and can grow by half: between two growths the table is 1/2 to 3/4 full. Removal moves later entries
- * back instead of leaving tombstones, so a table that lives for months under churn stays as fast as a new
- * one.
+ * two and can grow by a quarter: between two growths the table is 2/3 to 5/6 full. Removal moves later
+ * entries back instead of leaving tombstones, so a table that lives for months under churn stays as fast as a
+ * new one.
  */
 #define SIZE_MIN 16U
 
@@ -96,9 +96,9 @@ static int resize(struct kev_table *table, size_t size)
 
 int kev_table_reserve(struct kev_table *table)
 {
-	if (table->count + 1 <= table->size - table->size / 4)
+	if (table->count + 1 <= table->size - table->size / 6)
 		return 0;
-	return resize(table, table->size ? table->size + table->size / 2 : SIZE_MIN);
+	return resize(table, table->size ? table->size + table->size / 4 : SIZE_MIN);
 }
 
 void kev_table_insert(struct kev_table *table, uint32_t hash, void *entry, uint32_t mark)

@@ -10,7 +10,7 @@
 #include "kevfs/base/str.h"
 
 /**
- * A hash table of pointers whose keys stand inside what they point at: 21 to 32 bytes an entry, in one
+ * A hash table of pointers whose keys stand inside what they point at: 19 to 24 bytes an entry, in one
  * allocation. (A uthash handle takes 56 bytes inside each entry and its buckets besides, which is more than a
  * pod's name.) Used by one thread at a time; the caller's lock protects it.
  */
