@@ -111,6 +111,8 @@ int kev_answer_read(const struct kev_answer_config *config, const struct kev_req
 	if (data)
 		r = kev_tree_read(
 			config->tree, request->node, (uint64_t)request->offset, data, request->size, &len);
+	if (!r && request->offset == 0)
+		kev_prefetch_siblings(config->prefetch, request->node);
 	if (r)
 		kev_answer_refuse(request, r);
 	else

@@ -328,18 +328,30 @@ const struct fuse_lowlevel_ops *kev_ops_table(void)
 struct kev_ops *kev_ops_create(const struct kev_ops_config *config)
 {
 	struct kev_ops *ops = calloc(1, sizeof(*ops));
+	struct kev_prefetch *prefetch;
 
 	if (!ops)
 		return NULL;
+	prefetch = kev_prefetch_create(config->tree, config->meter);
+	if (!prefetch) {
+		free(ops);
+		return NULL;
+	}
 	ops->config = *config;
 	ops->answering = (struct kev_answer_config){.tree = config->tree,
 		.health = config->health,
+		.prefetch = prefetch,
 		.xattr = config->xattr,
 		.stat = {config->uid, config->gid, config->umask, config->mtime_last}};
 	atomic_init(&ops->parking, config->parked);
 	ops->parked_tail = &ops->parked;
 	pthread_mutex_init(&ops->lock, NULL);
 	return ops;
+}
+
+struct kev_prefetch *kev_ops_prefetch(struct kev_ops *ops)
+{
+	return ops->answering.prefetch;
 }
 
 /* Take the whole list. */
@@ -369,6 +381,7 @@ void kev_ops_destroy(struct kev_ops *ops)
 		refuse(ops, &parked->request, -EAGAIN);
 		free(parked);
 	}
+	kev_prefetch_destroy(ops->answering.prefetch);
 	pthread_mutex_destroy(&ops->lock);
 	free(ops);
 }

@@ -296,7 +296,8 @@ static void *wait_signal(void *context)
 	if (atomic_load(&session->loop_ended))
 		return NULL;
 	kev_log_info("%s: unmounting", strsignal(number));
-	if (!kev_notify_stop(session->notify, STOP_MS))
+	if (!kev_notify_stop(session->notify, STOP_MS) ||
+		!kev_prefetch_stop(kev_ops_prefetch(session->ops), STOP_MS))
 		kev_log_warning("a notification is stuck in the kernel");
 	fuse_session_exit(session->fuse);
 	while (!atomic_load(&session->loop_ended)) {
@@ -317,6 +318,7 @@ static int loop(struct kev_session *session)
 	if (!config)
 		return -ENOMEM;
 	fuse_loop_cfg_set_max_threads(config, WORKERS);
+	kev_prefetch_start(kev_ops_prefetch(session->ops), session->fuse);
 	r = fuse_session_loop_mt(session->fuse, config);
 	fuse_loop_cfg_destroy(config);
 	return r;

@@ -8,9 +8,10 @@
 #define ROOM_MIN 64
 
 struct kev_inode {
-	uint64_t node;
-	uint64_t lookups : 63;
+	uint64_t node, parent;
+	uint64_t lookups : 62;
 	uint64_t in_flight : 1;
+	uint64_t read : 1;
 	struct kev_place place;
 };
 
@@ -143,7 +144,7 @@ struct kev_inodes *kev_inodes_create(struct kev_place root)
 	inodes->by_place.hash = hash_place;
 	inodes->salt = kev_hash_random_key().k0 | 1;
 	inodes->next = KEV_TREE_ROOT;
-	if (kev_inodes_take(inodes, root, &node)) {
+	if (kev_inodes_take(inodes, root, KEV_TREE_ROOT, &node)) {
 		kev_inodes_destroy(inodes);
 		return NULL;
 	}
@@ -180,7 +181,7 @@ struct kev_inode *kev_inodes_find_place(const struct kev_inodes *inodes, struct 
 	return find(&inodes->by_place, inodes->salt, &like, same_place);
 }
 
-int kev_inodes_take(struct kev_inodes *inodes, struct kev_place place, uint64_t *node)
+int kev_inodes_take(struct kev_inodes *inodes, struct kev_place place, uint64_t parent, uint64_t *node)
 {
 	struct kev_inode *inode;
 
@@ -198,6 +199,7 @@ int kev_inodes_take(struct kev_inodes *inodes, struct kev_place place, uint64_t 
 	}
 	inode->lookups++;
 	inode->in_flight = 1;
+	inode->parent = parent;
 	*node = inode->node;
 	return 0;
 }
@@ -226,6 +228,21 @@ uint64_t kev_inode_node(const struct kev_inode *inode)
 struct kev_place kev_inode_place(const struct kev_inode *inode)
 {
 	return inode->place;
+}
+
+uint64_t kev_inode_parent(const struct kev_inode *inode)
+{
+	return inode->parent;
+}
+
+bool kev_inode_is_read(const struct kev_inode *inode)
+{
+	return inode->read;
+}
+
+void kev_inode_set_read(struct kev_inode *inode)
+{
+	inode->read = 1;
 }
 
 bool kev_inode_in_flight(const struct kev_inode *inode)

@@ -290,6 +290,9 @@ static void put_notifications(struct metrics *m)
 	put_gauge(m, "kevfs_held_directories",
 		"Directories of which the kernel cannot be told, since local readers hold them.",
 		m->state.held.directories);
+	put_counter(m, "kevfs_prefetched_files_total",
+		"Events' files that the kernel was given before it asked for them.",
+		kev_meter_get(m->meter, KEV_METER_PREFETCHED));
 	put_counter(m, "kevfs_resyncs_total",
 		"How often the tree was compared with all Events, since there were too many changes at once.",
 		kev_meter_get(m->meter, KEV_METER_RESYNCS));

@@ -10,6 +10,7 @@ enum { COOKIE_DOT = 1, COOKIE_DOTDOT = 2, COOKIE_FIXED = 3 };
 struct listing {
 	struct kev_tree *tree;
 	struct kev_place directory;
+	uint64_t node;   /* the directory's */
 	uint64_t cookie; /* go on behind it */
 	bool nodes;
 	kev_tree_emit_fn *emit;
@@ -37,7 +38,7 @@ static int give(struct listing *listing, struct kev_str name, struct kev_place p
 	bool nodes = listing->nodes && !place.role->make && !listing->directory.role->unkept;
 
 	kev_place_attr(place, &entry.attr);
-	if (nodes && kev_inodes_take(listing->tree->inodes, place, &entry.node))
+	if (nodes && kev_inodes_take(listing->tree->inodes, place, listing->node, &entry.node))
 		return -ENOMEM;
 	if (!listing->emit(listing->context, name, &entry, cookie))
 		return GO_ON;
@@ -114,8 +115,12 @@ static int list(struct listing *listing)
 int kev_tree_readdir(struct kev_tree *tree, uint64_t node, uint64_t cookie, bool nodes,
 	kev_tree_emit_fn *emit, void *context)
 {
-	struct listing listing = {
-		.tree = tree, .cookie = cookie, .nodes = nodes, .emit = emit, .context = context};
+	struct listing listing = {.tree = tree,
+		.node = node,
+		.cookie = cookie,
+		.nodes = nodes,
+		.emit = emit,
+		.context = context};
 	const struct kev_inode *inode;
 	int r = -ESTALE;
 

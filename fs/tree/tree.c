@@ -83,7 +83,7 @@ static int find_child_locked(struct kev_tree *tree, uint64_t parent, struct kev_
 }
 
 /* Give out a place, or (without a role) that there is none. */
-static int give_locked(struct kev_tree *tree, struct kev_place place, struct kev_entry *out)
+static int give_locked(struct kev_tree *tree, uint64_t parent, struct kev_place place, struct kev_entry *out)
 {
 	/* Before the first sync nothing is said for good. */
 	struct kev_entry entry = {.generation = tree->generation, .momentary = !tree->synced};
@@ -92,7 +92,7 @@ static int give_locked(struct kev_tree *tree, struct kev_place place, struct kev
 	if (place.role) {
 		kev_place_attr(place, &entry.attr);
 		entry.attr.momentary = !tree->synced;
-		r = kev_inodes_take(tree->inodes, place, &entry.node);
+		r = kev_inodes_take(tree->inodes, place, parent, &entry.node);
 	}
 	if (!r)
 		*out = entry;
@@ -100,10 +100,10 @@ static int give_locked(struct kev_tree *tree, struct kev_place place, struct kev
 }
 
 /* Give out what was found in a directory. */
-static int give_found_locked(
-	struct kev_tree *tree, struct kev_place directory, struct kev_place place, struct kev_entry *out)
+static int give_found_locked(struct kev_tree *tree, uint64_t parent, struct kev_place directory,
+	struct kev_place place, struct kev_entry *out)
 {
-	int r = give_locked(tree, place, out);
+	int r = give_locked(tree, parent, place, out);
 
 	if (!r && directory.role->unkept) {
 		out->momentary = out->momentary || !place.role || place.role->type != KEV_NODE_DIR;
@@ -113,7 +113,7 @@ static int give_found_locked(
 }
 
 /* Give out what is made on the fly. */
-static int give_made(struct kev_tree *tree, struct kev_place where, struct kev_entry *out)
+static int give_made(struct kev_tree *tree, uint64_t parent, struct kev_place where, struct kev_entry *out)
 {
 	struct kev_place made;
 	int r = where.role->make(where.item, &made);
@@ -121,7 +121,7 @@ static int give_made(struct kev_tree *tree, struct kev_place where, struct kev_e
 	if (r)
 		return r;
 	pthread_mutex_lock(&tree->lock);
-	r = give_locked(tree, made, out);
+	r = give_locked(tree, parent, made, out);
 	pthread_mutex_unlock(&tree->lock);
 	made.role->drop(made.item);
 	/* The name means another thing the next time; this one never changes. */
@@ -142,9 +142,9 @@ int kev_tree_lookup(struct kev_tree *tree, uint64_t parent, struct kev_str name,
 	r = find_child_locked(tree, parent, name, &directory, &place);
 	made = !r && place.role && place.role->make;
 	if (!r && !made)
-		r = give_found_locked(tree, directory, place, out);
+		r = give_found_locked(tree, parent, directory, place, out);
 	pthread_mutex_unlock(&tree->lock);
-	return made ? give_made(tree, place, out) : r;
+	return made ? give_made(tree, parent, place, out) : r;
 }
 
 static bool is_early_locked(const struct kev_tree *tree, uint64_t node, struct kev_str name)

@@ -8,6 +8,7 @@
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 
+#include "kevfs/kernel/prefetch.h"
 #include "kevfs/kernel/stat.h"
 #include "kevfs/store/health.h"
 #include "kevfs/store/meter.h"
@@ -16,9 +17,10 @@
 /** How each request is answered: the tree is asked, and there is one reply, at the end. */
 
 struct kev_answer_config {
-	struct kev_tree *tree;     /**< borrowed */
-	struct kev_health *health; /**< borrowed; NULL: nothing is ever stale */
-	bool xattr;                /**< events' files have extended attributes (xattr.h) */
+	struct kev_tree *tree;         /**< borrowed */
+	struct kev_health *health;     /**< borrowed; NULL: nothing is ever stale */
+	struct kev_prefetch *prefetch; /**< borrowed */
+	bool xattr;                    /**< events' files have extended attributes (xattr.h) */
 	struct kev_stat_config stat;
 };
 

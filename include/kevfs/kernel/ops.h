@@ -9,6 +9,7 @@
 #include <fuse_lowlevel.h>
 
 #include "kevfs/base/clock.h"
+#include "kevfs/kernel/prefetch.h"
 #include "kevfs/store/health.h"
 #include "kevfs/tree/tree.h"
 
@@ -52,6 +53,9 @@ void kev_ops_destroy(struct kev_ops *ops);
 
 /** What fuse_session_new() takes; its userdata is the struct kev_ops. */
 const struct fuse_lowlevel_ops *kev_ops_table(void);
+
+/** What gives the kernel files unasked. Borrowed from ops. */
+struct kev_prefetch *kev_ops_prefetch(struct kev_ops *ops);
 
 /** Is what is sent to the kernel next the answer to INIT? True once. */
 bool kev_ops_answers_init(struct kev_ops *ops);

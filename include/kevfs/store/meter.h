@@ -30,6 +30,7 @@ enum kev_meter_counter {
 	KEV_METER_STALE_TAILS,    /**< … the end of a log's file */
 	KEV_METER_STALE_SIZES,    /**< … the size of a log's file */
 	KEV_METER_STALE_REFUSED,  /**< … and it refused */
+	KEV_METER_PREFETCHED,     /**< files that the kernel was given before it asked for them */
 	KEV_METER_LOG_APPENDED,   /**< records of the logs */
 	KEV_METER_LOG_ROTATED,    /**< rotations of all logs at once */
 	KEV_METER_LOG_MISSING,    /**< revisions that the logs lack */

@@ -66,9 +66,13 @@ void kev_inodes_destroy(struct kev_inodes *inodes);
 struct kev_inode *kev_inodes_find(const struct kev_inodes *inodes, uint64_t node);
 struct kev_inode *kev_inodes_find_place(const struct kev_inodes *inodes, struct kev_place place);
 
-/** Give out a place once: its lookup count rises by one, from 0 where it had no number. @return 0 or -ENOMEM
+/**
+ * Give out a place once: its lookup count rises by one, from 0 where it had no number.
+ * @param parent  the directory in which it was found; of several the last is remembered
+ * @return 0 or -ENOMEM
  */
-int kev_inodes_take(struct kev_inodes *inodes, struct kev_place place, uint64_t *node) KEV_MUST_USE;
+int kev_inodes_take(
+	struct kev_inodes *inodes, struct kev_place place, uint64_t parent, uint64_t *node) KEV_MUST_USE;
 
 /** The kernel forgets count lookups of a node (all, if it has fewer). Unknown nodes are ignored, and so is
  * the root. May drop the place. */
@@ -76,6 +80,13 @@ void kev_inodes_forget(struct kev_inodes *inodes, uint64_t node, uint64_t count)
 
 uint64_t kev_inode_node(const struct kev_inode *inode);
 struct kev_place kev_inode_place(const struct kev_inode *inode);
+
+/** The directory in which it was found last, which need not be known any more. */
+uint64_t kev_inode_parent(const struct kev_inode *inode);
+
+/** Of a file: has the kernel its content, as far as is known? It may let go of it without a word. */
+bool kev_inode_is_read(const struct kev_inode *inode);
+void kev_inode_set_read(struct kev_inode *inode);
 
 /** Was it given out since kev_inode_landed(), so that a reply with its attributes may be on its way? */
 bool kev_inode_in_flight(const struct kev_inode *inode);

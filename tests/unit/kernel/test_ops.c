@@ -863,7 +863,7 @@ static void test_create_without_memory(void **state)
 	struct kev_ops_config config = {.tree = world->tree, .clock = &world->clock};
 
 	(void)state;
-	assert_int_equal(nomem_fail_each(create_action, &config), 1);
+	assert_int_equal(nomem_fail_each(create_action, &config), 2);
 	destroy(world);
 }
 

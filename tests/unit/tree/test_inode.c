@@ -41,7 +41,7 @@ static uint64_t take(struct kev_inodes *inodes, const struct kev_role *role, str
 {
 	uint64_t node = 0;
 
-	assert_int_equal(kev_inodes_take(inodes, (struct kev_place){role, thing}, &node), 0);
+	assert_int_equal(kev_inodes_take(inodes, (struct kev_place){role, thing}, KEV_TREE_ROOT, &node), 0);
 	assert_true(node > KEV_TREE_ROOT);
 	return node;
 }

@@ -60,7 +60,7 @@ static struct kev_place known(struct fixture *fixture, int number, uint64_t *nod
 {
 	struct kev_place place = {&role, &things[number]};
 
-	assert_int_equal(kev_inodes_take(fixture->inodes, place, node), 0);
+	assert_int_equal(kev_inodes_take(fixture->inodes, place, KEV_TREE_ROOT, node), 0);
 	return place;
 }
 
