@@ -1,5 +1,6 @@
 #include "kevfs/base/intern.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,9 +24,12 @@
 
 struct entry {
 	uint32_t references;
-	uint32_t len;
+	uint32_t holds : 6; /* words: its first bytes are their numbers */
+	uint32_t len : 26;
 	char bytes[];
 };
+
+static_assert(KEV_INTERN_HOLDS_MAX < 1U << 6 && KEV_INTERN_LEN_MAX < 1U << 26, "they fit");
 
 /* The hash stands here, and homes are in the order of hashes: so a table that grows is read and written from
  * one end to the other, and no word is looked at. Others wait for the lock meanwhile. */
@@ -109,6 +113,11 @@ struct kev_str kev_intern_get(const struct kev_intern *intern, uint32_t word)
 	return (struct kev_str){entry->bytes, entry->len};
 }
 
+size_t kev_intern_holds(const struct kev_intern *intern, uint32_t word)
+{
+	return word == KEV_INTERN_NONE ? 0 : entry_of(intern, word)->holds;
+}
+
 static uint32_t hash_of(const struct kev_intern *intern, struct kev_str s)
 {
 	return (uint32_t)(kev_hash_sip13(&intern->key, s.data, s.len) >> 32);
@@ -126,14 +135,17 @@ static size_t behind(const struct kev_intern *intern, size_t slot)
 	return slot + 1 == intern->size ? 0 : slot + 1;
 }
 
-/* The slot of a string, or the empty one where it would be. */
-static size_t find_slot(const struct kev_intern *intern, uint32_t hash, struct kev_str s)
+/* The slot of a string, or the empty one where it would be. Foreign text may look like the numbers of words,
+ * but it does not hold them. */
+static size_t find_slot(const struct kev_intern *intern, uint32_t hash, struct kev_str s, size_t holds)
 {
 	size_t slot = home_of(intern, hash);
 
 	for (; intern->slots[slot].word != KEV_INTERN_NONE; slot = behind(intern, slot)) {
-		if (intern->slots[slot].hash == hash &&
-			kev_str_eq(kev_intern_get(intern, intern->slots[slot].word), s))
+		uint32_t word = intern->slots[slot].word;
+
+		if (intern->slots[slot].hash == hash && entry_of(intern, word)->holds == holds &&
+			kev_str_eq(kev_intern_get(intern, word), s))
 			break;
 	}
 	return slot;
@@ -210,13 +222,23 @@ static void give_number(struct kev_intern *intern, uint32_t number)
 	intern->first_free = number;
 }
 
-/* @return KEV_INTERN_NONE where there is no room for it */
-static uint32_t add(struct kev_intern *intern, uint32_t hash, struct kev_str s)
+/* The i-th word that an entry holds. */
+static uint32_t held_word(const struct entry *entry, size_t i)
 {
+	uint32_t word;
+
+	memcpy(&word, entry->bytes + i * sizeof(word), sizeof(word));
+	return word;
+}
+
+/* @return KEV_INTERN_NONE where there is no room for it */
+static uint32_t add(struct kev_intern *intern, uint32_t hash, const struct kev_intern_want *want)
+{
+	struct kev_str s = want->string;
 	struct entry *entry;
 	uint32_t word;
 
-	if (s.len > UINT32_MAX || (intern->count + 1 > intern->size / 4 * 3 && grow(intern)))
+	if (s.len > KEV_INTERN_LEN_MAX || (intern->count + 1 > intern->size / 4 * 3 && grow(intern)))
 		return KEV_INTERN_NONE;
 	entry = malloc(sizeof(*entry) + s.len);
 	if (!entry)
@@ -226,15 +248,21 @@ static uint32_t add(struct kev_intern *intern, uint32_t hash, struct kev_str s)
 		free(entry);
 		return word;
 	}
-	*entry = (struct entry){.references = 1, .len = (uint32_t)s.len};
+	*entry =
+		(struct entry){.references = 1, .holds = want->holds & 63, .len = s.len & KEV_INTERN_LEN_MAX};
 	if (s.len)
 		memcpy(entry->bytes, s.data, s.len);
+	for (size_t i = 0; i < entry->holds; i++) {
+		if (held_word(entry, i) != KEV_INTERN_NONE)
+			entry_of(intern, held_word(entry, i))->references++;
+	}
 	place_of(intern, word)->entry = entry;
 	put_slot(intern, (struct slot){word, hash});
 	intern->count++;
 	return word;
 }
 
+/* As deep as words hold words that hold words. */
 static void drop_locked(struct kev_intern *intern, uint32_t word)
 {
 	struct entry *entry = entry_of(intern, word);
@@ -242,10 +270,14 @@ static void drop_locked(struct kev_intern *intern, uint32_t word)
 
 	if (--entry->references)
 		return;
-	empty_slot(intern, find_slot(intern, hash_of(intern, s), s));
+	empty_slot(intern, find_slot(intern, hash_of(intern, s), s, entry->holds));
 	give_number(intern, word);
-	free(entry);
 	intern->count--;
+	for (size_t i = 0; i < entry->holds; i++) {
+		if (held_word(entry, i) != KEV_INTERN_NONE)
+			drop_locked(intern, held_word(entry, i));
+	}
+	free(entry);
 }
 
 /* ---- what is called ---- */
@@ -262,11 +294,11 @@ static bool was_seen(struct kev_intern *intern, uint32_t hash)
 
 static void take_locked(struct kev_intern *intern, uint32_t hash, struct kev_intern_want *want)
 {
-	want->word = intern->slots[find_slot(intern, hash, want->string)].word;
+	want->word = intern->slots[find_slot(intern, hash, want->string, want->holds)].word;
 	if (want->word != KEV_INTERN_NONE)
 		entry_of(intern, want->word)->references++;
 	else if (want->needed || was_seen(intern, hash))
-		want->word = add(intern, hash, want->string);
+		want->word = add(intern, hash, want);
 }
 
 int kev_intern_take(struct kev_intern *intern, struct kev_intern_want *wants, size_t count)

@@ -10,13 +10,18 @@
 
 /**
  * Shared strings. A cluster's Events say the same words over and over: here each stands once, is counted, and
- * is known by a number of four bytes. Any thread may call anything; only kev_intern_take() and
+ * is known by a number of four bytes. What goes together often can be a word as well: one that holds others,
+ * by their numbers. Any thread may call anything; only kev_intern_take() and
  * kev_intern_drop() take the lock, once for many words.
  */
 struct kev_intern;
 
 /** No word. */
 #define KEV_INTERN_NONE 0U
+
+/** A word is of at most so many bytes, and holds at most so many others. */
+#define KEV_INTERN_LEN_MAX ((1U << 26) - 1)
+#define KEV_INTERN_HOLDS_MAX 63U
 
 /** @return new: one reference; NULL on ENOMEM */
 struct kev_intern *kev_intern_create(void);
@@ -30,6 +35,9 @@ struct kev_intern_want {
 	struct kev_str string;
 	bool needed; /**< now; otherwise only if it was wanted before, not long ago: what is said once is not
 			kept */
+	uint8_t holds; /**< the string begins with the numbers (four bytes each) of so many words, which the
+			  caller holds; a word that is made of it holds them too. KEV_INTERN_NONE may be among
+			  them */
 	uint32_t word; /**< out: counted once more; KEV_INTERN_NONE where it is not shared */
 };
 
@@ -44,6 +52,9 @@ void kev_intern_drop(struct kev_intern *intern, const uint32_t *words, size_t co
 
 /** What a word says: borrowed for as long as the caller holds it; "" of KEV_INTERN_NONE. */
 struct kev_str kev_intern_get(const struct kev_intern *intern, uint32_t word);
+
+/** How many words a word holds: kev_intern_want. */
+size_t kev_intern_holds(const struct kev_intern *intern, uint32_t word);
 
 /** How many words there are. */
 size_t kev_intern_count(struct kev_intern *intern);

@@ -43,6 +43,62 @@ static void test_take_shares(void **state)
 	kev_intern_unref(intern);
 }
 
+/* A word that holds the two, with a string behind them. */
+static uint32_t take_pair(struct kev_intern *intern, uint32_t first, uint32_t second, size_t holds)
+{
+	uint32_t pair[] = {first, second, 4711};
+	struct kev_intern_want want = {
+		.string = {(const char *)pair, sizeof(pair)}, .needed = true, .holds = (uint8_t)holds};
+
+	assert_int_equal(kev_intern_take(intern, &want, 1), 0);
+	return want.word;
+}
+
+/* What a word holds stays until that word goes. */
+static void test_take_words_of_words(void **state)
+{
+	struct kev_intern *intern = create();
+	uint32_t leaves[] = {take(intern, "Pod", true), take(intern, "Node", true)};
+	uint32_t pairs[] = {take_pair(intern, leaves[0], leaves[1], 2),
+		take_pair(intern, leaves[0], leaves[1], 2), take_pair(intern, leaves[0], KEV_INTERN_NONE, 2)};
+	uint32_t above = take_pair(intern, pairs[0], pairs[2], 2);
+
+	(void)state;
+	assert_int_equal(pairs[0], pairs[1]);
+	assert_int_not_equal(pairs[0], pairs[2]);
+	assert_int_equal(kev_intern_holds(intern, pairs[0]), 2);
+	assert_int_equal(kev_intern_holds(intern, leaves[0]), 0);
+	assert_int_equal(kev_intern_holds(intern, KEV_INTERN_NONE), 0);
+	kev_intern_drop(intern, leaves, 2);
+	kev_intern_drop(intern, pairs, 3);
+	assert_int_equal(kev_intern_count(intern), 5);
+	assert_str_equal(kev_intern_get(intern, leaves[1]), KEV_STR("Node"));
+	assert_int_equal(take(intern, "Node", true), leaves[1]);
+	kev_intern_drop(intern, &above, 1);
+	assert_int_equal(kev_intern_count(intern), 1);
+	kev_intern_drop(intern, &leaves[1], 1);
+	assert_int_equal(kev_intern_count(intern), 0);
+	kev_intern_unref(intern);
+}
+
+/* Whoever says what looks like the numbers of words does not share a word that holds them: that would end
+ * with words that nobody holds. */
+static void test_take_what_looks_like_words(void **state)
+{
+	struct kev_intern *intern = create();
+	uint32_t leaf = take(intern, "Pod", true), plain = take_pair(intern, leaf, leaf, 0),
+		 pair = take_pair(intern, leaf, leaf, 2);
+
+	(void)state;
+	assert_int_not_equal(plain, pair);
+	kev_intern_drop(intern, &leaf, 1);
+	kev_intern_drop(intern, &plain, 1);
+	assert_str_equal(kev_intern_get(intern, leaf), KEV_STR("Pod"));
+	kev_intern_drop(intern, &pair, 1);
+	assert_int_equal(kev_intern_count(intern), 0);
+	kev_intern_unref(intern);
+}
+
 /* What is wanted once may never come again. */
 static void test_take_what_is_not_needed_only_twice(void **state)
 {
@@ -213,6 +269,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_take_shares),
+		cmocka_unit_test(test_take_words_of_words),
+		cmocka_unit_test(test_take_what_looks_like_words),
 		cmocka_unit_test(test_take_what_is_not_needed_only_twice),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_take_without_memory),
