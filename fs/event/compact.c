@@ -2,6 +2,8 @@
 
 #include <stdbool.h>
 
+#include "runs.h"
+
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
@@ -10,11 +12,11 @@ static bool is_space(char c)
 /* Bytes of the string whose quote stands at s's beginning, with both quotes. */
 static size_t string_length(struct kev_str s)
 {
-	size_t at = 1;
+	const char *p = s.data + 1, *end = s.data + s.len;
 
-	while (at < s.len && s.data[at] != '"')
-		at += s.data[at] == '\\' ? 2 : 1;
-	return at < s.len ? at + 1 : s.len;
+	while ((p = run_quoted(p, end)) < end && *p == '\\')
+		p += end - p > 1 ? 2 : 1;
+	return (size_t)(p - s.data) + (p < end);
 }
 
 /* The next run without a space outside of a string, and what follows it. @return false at the end */
