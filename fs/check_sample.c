@@ -101,6 +101,7 @@ static int append_path(struct kev_buf *out, const struct kev_check *check, const
 	const struct kev_event *event)
 {
 	const char *mountpoint = check->options->mountpoint;
+	struct kev_event_room room;
 	int r;
 
 	kev_buf_printf(out, "%s/", mountpoint ? mountpoint : "MOUNTPOINT");
@@ -111,7 +112,7 @@ static int append_path(struct kev_buf *out, const struct kev_check *check, const
 	kev_path_append_object(out, kev_event_namespace(event), kev_event_object_namespace(event),
 		kev_event_object_name(event));
 	kev_buf_append_c(out, "/events/");
-	kev_path_append_event(out, kev_event_name(event));
+	kev_path_append_event(out, kev_event_name(event, &room));
 	return r || out->error || !kev_buf_cstr(out) ? -ENOMEM : 0;
 }
 
@@ -125,7 +126,8 @@ void kev_check_sample_event(
 {
 	struct kev_str reason = kev_event_reason(event), type = kev_event_type(event);
 	int64_t time = kev_event_mtime(event), named = 0;
-	bool says = kev_name_decode_time(kev_event_name(event), KEV_NAME_NO_CREATION, &named) == 0;
+	struct kev_event_room room;
+	bool says = kev_name_decode_time(kev_event_name(event, &room), KEV_NAME_NO_CREATION, &named) == 0;
 	char text[KEV_TIMESTAMP_SIZE];
 	KEV_CLEANUP(buf_fini) struct kev_buf path;
 

@@ -73,12 +73,16 @@ static void append_host(const struct source *source, struct kev_buf *out)
 
 static void append_uid(const struct source *source, struct kev_buf *out)
 {
-	kev_buf_append_str(out, kev_event_uid(source->event));
+	struct kev_event_room room;
+
+	kev_buf_append_str(out, kev_event_uid(source->event, &room));
 }
 
 static void append_resource_version(const struct source *source, struct kev_buf *out)
 {
-	kev_buf_append_str(out, kev_event_resource_version(source->event));
+	struct kev_event_room room;
+
+	kev_buf_append_str(out, kev_event_resource_version(source->event, &room));
 }
 
 static void append_object(const struct source *source, struct kev_buf *out)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event_own.h"
 #include "event_struct.h"
 #include "kevfs/base/buf.h"
 #include "kevfs/event/compact.h"
@@ -19,47 +20,58 @@ struct kev_event *kev_event_ref(struct kev_event *event)
 	return event;
 }
 
-static struct kev_str get_own(const struct kev_event *event, enum kev_pack_own which)
+static struct event_own get_own(const struct kev_event *event)
 {
-	uint32_t start = which ? event->ends[which - 1] : 0;
+	struct event_own own;
 
-	return (struct kev_str){event->bytes + start, event->ends[which] - start};
+	event_own_get(event->bytes, &own);
+	return own;
 }
 
 static struct kev_str get_field(const struct kev_event *event, enum kev_pack_field which)
 {
-	return kev_intern_get(event->words, event->pack.fields[which]);
-}
+	struct event_own own;
 
-static struct kev_str get_codes(const struct kev_event *event)
-{
-	uint32_t start = event->ends[KEV_PACK_OWN_COUNT - 1];
-
-	return (struct kev_str){event->bytes + start, event->end - start};
+	/* Most fields are words of the pack: for them nothing else is looked at. */
+	own.codes = KEV_STR("");
+	if (which < KEV_PACK_TYPE)
+		event_own_get_pack(event->bytes, &own.pack);
+	else
+		event_own_get(event->bytes, &own);
+	return kev_pack_field(event->words, &own.pack, own.codes, which);
 }
 
 void kev_event_unref(struct kev_event *event)
 {
+	struct event_own own;
+
 	if (!event || atomic_fetch_sub_explicit(&event->references, 1, memory_order_acq_rel) != 1)
 		return;
-	kev_pack_release(event->words, &event->pack, get_codes(event));
+	own = get_own(event);
+	kev_pack_release(event->words, &own.pack, own.codes);
 	kev_intern_unref(event->words);
 	free(event);
 }
 
-struct kev_str kev_event_name(const struct kev_event *event)
+struct kev_str kev_event_name(const struct kev_event *event, struct kev_event_room *room)
 {
-	return get_own(event, KEV_PACK_NAME);
+	struct event_own own = get_own(event);
+
+	return event_own_name(&own, kev_event_object_name(event), room);
 }
 
-struct kev_str kev_event_uid(const struct kev_event *event)
+struct kev_str kev_event_uid(const struct kev_event *event, struct kev_event_room *room)
 {
-	return get_own(event, KEV_PACK_UID);
+	struct event_own own = get_own(event);
+
+	return event_own_uid(&own, room);
 }
 
-struct kev_str kev_event_resource_version(const struct kev_event *event)
+struct kev_str kev_event_resource_version(const struct kev_event *event, struct kev_event_room *room)
 {
-	return get_own(event, KEV_PACK_RESOURCE_VERSION);
+	struct event_own own = get_own(event);
+
+	return event_own_resource_version(&own, room);
 }
 
 struct kev_str kev_event_namespace(const struct kev_event *event)
@@ -104,25 +116,26 @@ struct kev_str kev_event_node(const struct kev_event *event)
 
 int64_t kev_event_mtime(const struct kev_event *event)
 {
-	return event->mtime;
+	return get_own(event).mtime;
 }
 
 bool kev_event_has_named_time(const struct kev_event *event)
 {
+	struct kev_event_room room;
 	int64_t time;
 
-	return kev_name_decode_time(kev_event_name(event), KEV_NAME_NO_CREATION, &time) == 0 &&
-	       time == event->mtime;
+	return kev_name_decode_time(kev_event_name(event, &room), KEV_NAME_NO_CREATION, &time) == 0 &&
+	       time == kev_event_mtime(event);
 }
 
 int64_t kev_event_written(const struct kev_event *event)
 {
-	return event->written;
+	return get_own(event).written;
 }
 
 int64_t kev_event_last_seen(const struct kev_event *event)
 {
-	return event->last_seen;
+	return get_own(event).last_seen;
 }
 
 int64_t kev_event_ctime(const struct kev_event *event)
@@ -157,42 +170,40 @@ void kev_event_set_place(struct kev_event *event, uint32_t place)
 
 size_t kev_event_size(const struct kev_event *event)
 {
-	return event->size;
+	return get_own(event).size;
 }
 
-static void expand(const struct kev_event *event, char *out)
+static void expand(const struct kev_event *event, const struct event_own *own, char *out)
 {
-	struct kev_str own[KEV_PACK_OWN_COUNT];
+	struct kev_event_room rooms[KEV_PACK_OWN_COUNT];
+	const struct kev_str strings[] = {
+		[KEV_PACK_NAME] = event_own_name(own, kev_event_object_name(event), &rooms[KEV_PACK_NAME]),
+		[KEV_PACK_UID] = event_own_uid(own, &rooms[KEV_PACK_UID]),
+		[KEV_PACK_RESOURCE_VERSION] =
+			event_own_resource_version(own, &rooms[KEV_PACK_RESOURCE_VERSION])};
 
-	for (unsigned i = 0; i < KEV_PACK_OWN_COUNT; i++)
-		own[i] = get_own(event, (enum kev_pack_own)i);
-	kev_pack_expand(event->words, &event->pack, own, get_codes(event), out);
-}
-
-/* Its text, where that is kept as it is. */
-static const char *plain_text(const struct kev_event *event)
-{
-	return event->pack.frame == KEV_INTERN_NONE ? get_codes(event).data : NULL;
+	kev_pack_expand(event->words, &own->pack, strings, own->mtime, own->codes, out);
 }
 
 ssize_t kev_event_read(const struct kev_event *event, size_t offset, void *out, size_t len)
 {
-	const char *text = plain_text(event);
+	struct event_own own = get_own(event);
+	struct kev_str text = kev_pack_plain(event->words, &own.pack, own.codes);
 	char *whole;
 
-	if (offset >= event->size)
+	if (offset >= own.size)
 		return 0;
-	if (len > event->size - offset)
-		len = event->size - offset;
-	if (text) {
-		memcpy(out, text + offset, len);
-	} else if (len == event->size) {
-		expand(event, out);
+	if (len > own.size - offset)
+		len = own.size - offset;
+	if (text.data) {
+		memcpy(out, text.data + offset, len);
+	} else if (len == own.size) {
+		expand(event, &own, out);
 	} else {
-		whole = malloc(event->size);
+		whole = malloc(own.size);
 		if (!whole)
 			return -ENOMEM;
-		expand(event, whole);
+		expand(event, &own, whole);
 		memcpy(out, whole + offset, len);
 		free(whole);
 	}
@@ -201,12 +212,13 @@ ssize_t kev_event_read(const struct kev_event *event, size_t offset, void *out, 
 
 int kev_event_append_text(const struct kev_event *event, struct kev_buf *out)
 {
-	int r = kev_buf_reserve(out, event->size);
+	struct event_own own = get_own(event);
+	int r = kev_buf_reserve(out, own.size);
 
 	if (r)
 		return r;
-	expand(event, out->data + out->len);
-	out->len += event->size;
+	expand(event, &own, out->data + out->len);
+	out->len += own.size;
 	return 0;
 }
 
@@ -220,7 +232,7 @@ int kev_event_scan(const struct kev_event *event, struct kev_buf *text, struct k
 
 size_t kev_event_line_size(const struct kev_event *event)
 {
-	return event->line_size;
+	return get_own(event).line_size;
 }
 
 int kev_event_append_line(const struct kev_event *event, struct kev_json *json, struct kev_buf *out)
@@ -234,7 +246,7 @@ int kev_event_append_line(const struct kev_event *event, struct kev_json *json, 
 	if (r)
 		return r;
 	kev_fields_find(json, 0, &fields);
-	return kev_line_append_event(out, json, &fields, event->last_seen);
+	return kev_line_append_event(out, json, &fields, kev_event_last_seen(event));
 }
 
 int kev_event_find_created(const struct kev_event *event, int64_t *out)
@@ -255,7 +267,7 @@ int kev_event_find_created(const struct kev_event *event, int64_t *out)
 
 size_t kev_event_compact_size(const struct kev_event *event)
 {
-	return event->compact_size;
+	return get_own(event).compact_size;
 }
 
 int kev_event_append_compact(const struct kev_event *event, struct kev_buf *out)
@@ -271,11 +283,20 @@ int kev_event_append_compact(const struct kev_event *event, struct kev_buf *out)
 	return kev_buf_append_char(out, '\n');
 }
 
+/* Bytes behind the struct. */
+static size_t own_size(const struct kev_event *event)
+{
+	struct event_own own = get_own(event);
+
+	return (size_t)((const unsigned char *)own.codes.data + own.codes.len - event->bytes);
+}
+
 /* Are they packed alike? */
 static bool same_codes(const struct kev_event *a, const struct kev_event *b)
 {
-	return a->words == b->words && memcmp(&a->pack, &b->pack, sizeof(a->pack)) == 0 &&
-	       kev_str_eq(kev_event_name(a), kev_event_name(b)) && kev_str_eq(get_codes(a), get_codes(b));
+	size_t size = own_size(a);
+
+	return a->words == b->words && size == own_size(b) && memcmp(a->bytes, b->bytes, size) == 0;
 }
 
 /* The one's words may not have been shared yet when the other was made, so the same text may be packed
@@ -290,22 +311,33 @@ static bool same_text(const struct kev_event *a, const struct kev_event *b)
 	       kev_str_eq(kev_buf_str(&one), kev_buf_str(&other));
 }
 
+/* Have they the same uid and resourceVersion, and texts of the same size? */
+static bool same_revision(const struct kev_event *a, const struct kev_event *b)
+{
+	struct event_own one = get_own(a), other = get_own(b);
+	struct kev_event_room rooms[2];
+
+	return one.size == other.size &&
+	       kev_str_eq(event_own_uid(&one, &rooms[0]), event_own_uid(&other, &rooms[1])) &&
+	       kev_str_eq(event_own_resource_version(&one, &rooms[0]),
+		       event_own_resource_version(&other, &rooms[1]));
+}
+
 bool kev_event_same(const struct kev_event *a, const struct kev_event *b)
 {
-	return a == b || (a->size == b->size && kev_str_eq(kev_event_uid(a), kev_event_uid(b)) &&
-				 kev_str_eq(kev_event_resource_version(a), kev_event_resource_version(b)) &&
-				 (same_codes(a, b) || same_text(a, b)));
+	return a == b || same_codes(a, b) || (same_revision(a, b) && same_text(a, b));
 }
 
 void kev_event_prefetch(const struct kev_event *event)
 {
-	/* A cache line each: the struct, and the strings behind it. */
-	for (size_t at = 0; at < 3 * 64; at += 64)
-		__builtin_prefetch((const char *)event + at);
+	/* Of nearly all it is two cache lines. */
+	__builtin_prefetch(event);
+	__builtin_prefetch((const char *)event + 64);
 }
 
 int kev_event_take_apart(const struct kev_event *event, struct kev_buf *space, struct kev_event_parts *out)
 {
+	struct event_own own = get_own(event);
 	int r;
 
 	kev_buf_clear(space);
@@ -313,9 +345,6 @@ int kev_event_take_apart(const struct kev_event *event, struct kev_buf *space, s
 	if (r)
 		return r;
 	*out = (struct kev_event_parts){.namespace_ = kev_event_namespace(event),
-		.name = kev_event_name(event),
-		.uid = kev_event_uid(event),
-		.resource_version = kev_event_resource_version(event),
 		.object_api_version = kev_event_object_api_version(event),
 		.object_kind = kev_event_object_kind(event),
 		.object_namespace = kev_event_object_namespace(event),
@@ -324,17 +353,20 @@ int kev_event_take_apart(const struct kev_event *event, struct kev_buf *space, s
 		.reason = kev_event_reason(event),
 		.node = kev_event_node(event),
 		.text = kev_buf_str(space),
-		.line_size = event->line_size,
-		.compact_size = event->compact_size,
-		.mtime = event->mtime,
-		.written = event->written,
-		.last_seen = event->last_seen,
+		.line_size = own.line_size,
+		.compact_size = own.compact_size,
+		.mtime = own.mtime,
+		.written = own.written,
+		.last_seen = own.last_seen,
 		.ctime = event->ctime};
+	out->name = event_own_name(&own, out->object_name, &out->rooms[0]);
+	out->uid = event_own_uid(&own, &out->rooms[1]);
+	out->resource_version = event_own_resource_version(&own, &out->rooms[2]);
 	return 0;
 }
 
 size_t kev_event_memory(const struct kev_event *event)
 {
 	/* malloc's own header, and its rounding to 16 bytes. */
-	return (sizeof(*event) + event->end + 8 + 15) & ~(size_t)15;
+	return (sizeof(*event) + own_size(event) + 8 + 15) & ~(size_t)15;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event_own.h"
 #include "event_struct.h"
 #include "kevfs/base/buf.h"
 #include "kevfs/event/compact.h"
@@ -23,15 +24,19 @@
 /* So long the codes of nearly all texts are at most. */
 #define CODES_USUAL 256U
 
+/* So long is what else is an event's own, but for strings of any length. */
+#define BYTES_USUAL 256U
+
 /* Of one that was restored. Later ones come behind it, so it must not be at the end of all time: 2231. */
 #define CTIME_MAX (INT64_MAX - 1000000000 * KEV_NS_PER_SEC)
 
 /* What an event is made of. */
 struct draft {
 	struct kev_buf strings; /* decoded; what is known points there */
-	struct kev_buf text, codes;
+	struct kev_buf text, codes, bytes;
 	struct kev_pack_known known;
-	struct kev_event header;
+	struct event_own own;
+	int64_t ctime;
 };
 
 /* Decode the strings that are known without the text. @return 0 or the buffer's error */
@@ -96,7 +101,7 @@ static bool latest_managed_time(const struct kev_json *json, uint32_t managed_fi
 
 static void set_times(struct draft *draft, const struct kev_json *json, const struct kev_fields *fields)
 {
-	struct kev_event *event = &draft->header;
+	struct event_own *own = &draft->own;
 	const uint32_t by_age[] = {fields->event_time, fields->first_timestamp, fields->last_timestamp,
 		fields->observed, fields->creation_timestamp};
 	const uint32_t last_seen[] = {
@@ -105,15 +110,15 @@ static void set_times(struct draft *draft, const struct kev_json *json, const st
 
 	if (kev_timestamp_get(json, fields->creation_timestamp, &created))
 		created = KEV_NAME_NO_CREATION;
-	if (kev_name_decode_time(draft->known.own[KEV_PACK_NAME], created, &event->mtime))
-		event->mtime = kev_timestamp_first(json, by_age, KEV_ARRAY_LEN(by_age));
+	if (kev_name_decode_time(draft->known.own[KEV_PACK_NAME], created, &own->mtime))
+		own->mtime = kev_timestamp_first(json, by_age, KEV_ARRAY_LEN(by_age));
 	if (!latest_managed_time(json, fields->managed_fields, &written))
 		written = kev_timestamp_first(json, last_seen, KEV_ARRAY_LEN(last_seen));
 	/* The server stamps the managed fields before the creation, which may be in the next second. */
 	if (created != KEV_NAME_NO_CREATION && created > written)
 		written = created;
-	event->written = written - written % KEV_NS_PER_SEC;
-	event->last_seen = kev_fields_sharpen(kev_fields_last_seen(json, fields), event->mtime);
+	own->written = written - written % KEV_NS_PER_SEC;
+	own->last_seen = kev_fields_sharpen(kev_fields_last_seen(json, fields), own->mtime);
 }
 
 int kev_event_latest_time(const struct kev_json *json, uint32_t index, int64_t *out)
@@ -170,9 +175,9 @@ static int measure(struct draft *draft, const struct kev_json *json, const struc
 	int r;
 
 	kev_buf_init(&line, KEV_LINE_MAX);
-	r = kev_line_append_event(&line, json, fields, draft->header.last_seen);
-	draft->header.line_size = (uint32_t)line.len;
-	draft->header.compact_size = (uint32_t)kev_compact_size(kev_buf_str(&draft->text)) + 1;
+	r = kev_line_append_event(&line, json, fields, draft->own.last_seen);
+	draft->own.line_size = line.len;
+	draft->own.compact_size = kev_compact_size(kev_buf_str(&draft->text)) + 1;
 	return r ? -ENOMEM : 0;
 }
 
@@ -198,11 +203,12 @@ static int explain(int r, struct kev_error *error)
 static void init(struct draft *draft)
 {
 	memset(draft, 0, sizeof(*draft));
-	draft->header.references = 1;
 	kev_buf_init(&draft->strings, STRINGS_MAX);
 	kev_buf_init(&draft->text, KEV_EVENT_SIZE_MAX);
 	kev_buf_init(&draft->codes, (size_t)KEV_EVENT_SIZE_MAX * 2);
+	kev_buf_init(&draft->bytes, STRINGS_MAX + BYTES_USUAL);
 	kev_buf_reserve(&draft->codes, CODES_USUAL);
+	kev_buf_reserve(&draft->bytes, BYTES_USUAL);
 }
 
 static void fini(struct draft *draft)
@@ -210,38 +216,43 @@ static void fini(struct draft *draft)
 	kev_buf_fini(&draft->strings);
 	kev_buf_fini(&draft->text);
 	kev_buf_fini(&draft->codes);
+	kev_buf_fini(&draft->bytes);
 }
 
-/* The event of a draft whose header is filled in but for what packing gives. @return 0 or -ENOMEM */
+/* Put what is the event's own, but for its codes. @return 0 or the buffer's error */
+static int put_own(struct draft *draft, size_t size)
+{
+	const struct event_own_strings strings = {.name = draft->known.own[KEV_PACK_NAME],
+		.uid = draft->known.own[KEV_PACK_UID],
+		.resource_version = draft->known.own[KEV_PACK_RESOURCE_VERSION],
+		.object_name = draft->known.fields[KEV_PACK_OBJECT_NAME]};
+
+	draft->own.size = size;
+	draft->own.codes = kev_buf_str(&draft->codes);
+	event_own_put(&draft->bytes, &draft->own, &strings);
+	return draft->bytes.error;
+}
+
+/* The event of a draft of which all is known but what packing gives. @return 0 or -ENOMEM */
 static int assemble(
 	struct draft *draft, struct kev_str text, struct kev_intern *words, struct kev_event **out)
 {
-	struct kev_event *event, *header = &draft->header;
-	size_t len = 0;
+	struct kev_buf *bytes = &draft->bytes, *codes = &draft->codes;
+	struct kev_event *event = NULL;
 
-	if (kev_pack_make(words, &draft->known, text, &draft->codes, &header->pack))
+	draft->known.time = draft->own.mtime;
+	if (kev_pack_make(words, &draft->known, text, codes, &draft->own.pack))
 		return -ENOMEM;
-	for (int i = 0; i < KEV_PACK_OWN_COUNT; i++) {
-		len += draft->known.own[i].len;
-		header->ends[i] = (uint32_t)len;
-	}
-	header->end = (uint32_t)(len + draft->codes.len);
-	header->size = (uint32_t)text.len;
-	event = malloc(sizeof(*event) + header->end);
+	if (put_own(draft, text.len) == 0)
+		event = malloc(sizeof(*event) + bytes->len + codes->len);
 	if (!event) {
-		kev_pack_release(words, &header->pack, kev_buf_str(&draft->codes));
+		kev_pack_release(words, &draft->own.pack, kev_buf_str(codes));
 		return -ENOMEM;
 	}
-	memcpy(event, header, sizeof(*header));
-	for (int i = 0; i < KEV_PACK_OWN_COUNT; i++) {
-		struct kev_str own = draft->known.own[i];
-
-		if (own.len)
-			memcpy(event->bytes + header->ends[i] - own.len, own.data, own.len);
-	}
-	if (draft->codes.len)
-		memcpy(event->bytes + len, draft->codes.data, draft->codes.len);
-	event->words = kev_intern_ref(words);
+	*event = (struct kev_event){.references = 1, .words = kev_intern_ref(words), .ctime = draft->ctime};
+	memcpy(event->bytes, bytes->data, bytes->len);
+	if (codes->len)
+		memcpy(event->bytes + bytes->len, codes->data, codes->len);
 	*out = event;
 	return 0;
 }
@@ -332,12 +343,12 @@ int kev_event_restore(const struct kev_event_parts *parts, struct kev_intern *wo
 		return -EINVAL;
 	init(&draft);
 	r = know(&draft.known, parts);
-	draft.header.line_size = (uint32_t)parts->line_size;
-	draft.header.compact_size = (uint32_t)parts->compact_size;
-	draft.header.mtime = parts->mtime;
-	draft.header.written = parts->written;
-	draft.header.last_seen = parts->last_seen;
-	draft.header.ctime = parts->ctime;
+	draft.own = (struct event_own){.line_size = parts->line_size,
+		.compact_size = parts->compact_size,
+		.mtime = parts->mtime,
+		.written = parts->written,
+		.last_seen = parts->last_seen};
+	draft.ctime = parts->ctime;
 	if (!r)
 		r = assemble(&draft, parts->text, words, out);
 	fini(&draft);

@@ -4,25 +4,15 @@
 #include <stdint.h>
 
 #include "kevfs/event/event.h"
-#include "kevfs/event/pack.h"
 
-/* One allocation: the struct, its own strings, the codes of its printed form. */
+/* One allocation: the struct, and what else is the event's own (event_own.h). */
 struct kev_event {
 	_Atomic uint32_t references;
 	uint32_t place;           /* the store's own */
 	struct kev_intern *words; /* a reference */
-	struct kev_pack pack;
-	uint32_t ends[KEV_PACK_OWN_COUNT]; /* offset in bytes behind each string */
-	uint32_t end;                      /* behind the codes, which stand behind the last string */
-	uint32_t size;                     /* of the printed form */
-	uint32_t line_size;                /* of its line in a log */
-	uint32_t compact_size;             /* of its line of JSON */
-	int64_t mtime;
-	int64_t written;
-	int64_t last_seen;
-	int64_t ctime;        /* not before it is published: then immutable like everything else */
-	_Atomic int64_t gone; /* the one exception */
-	char bytes[];
+	int64_t ctime;            /* not before it is published: then immutable like everything else */
+	_Atomic int64_t gone;     /* the one exception */
+	unsigned char bytes[];
 };
 
 #endif

@@ -159,8 +159,11 @@ int kev_timestamp_get(const struct kev_json *json, uint32_t index, int64_t *out)
 }
 
 /* Write count digits at p. @return behind them */
-static char *put_number(char *p, int64_t value, int count)
+static char *put_number(char *p, int64_t number, int count)
 {
+	/* At most nine digits. */
+	uint32_t value = (uint32_t)number;
+
 	for (int i = count - 1; i >= 0; i--) {
 		p[i] = (char)('0' + value % 10);
 		value /= 10;
@@ -196,17 +199,24 @@ int64_t kev_timestamp_first(const struct kev_json *json, const uint32_t *indexes
 	return 0;
 }
 
-void kev_timestamp_format(int64_t ns, char out[KEV_TIMESTAMP_SIZE])
+void kev_timestamp_format_second(int64_t second, char out[KEV_TIMESTAMP_SECOND_LEN])
 {
-	int64_t seconds = ns / KEV_NS_PER_SEC, second_of_day = seconds % SECONDS_PER_DAY;
-	char *p = put_date(out, seconds / SECONDS_PER_DAY);
+	int64_t second_of_day = second % SECONDS_PER_DAY;
+	char *p = put_date(out, second / SECONDS_PER_DAY);
 
 	*p++ = 'T';
 	p = put_number(p, second_of_day / 3600, 2);
 	*p++ = ':';
 	p = put_number(p, second_of_day / 60 % 60, 2);
 	*p++ = ':';
-	p = put_number(p, second_of_day % 60, 2);
+	put_number(p, second_of_day % 60, 2);
+}
+
+void kev_timestamp_format(int64_t ns, char out[KEV_TIMESTAMP_SIZE])
+{
+	char *p = out + KEV_TIMESTAMP_SECOND_LEN;
+
+	kev_timestamp_format_second(ns / KEV_NS_PER_SEC, out);
 	*p++ = '.';
 	p = put_number(p, ns % KEV_NS_PER_SEC, 9);
 	*p++ = 'Z';

@@ -228,12 +228,12 @@ static int write_access(struct kev_archive *archive)
 	return r;
 }
 
-/* The last revision that the batch brought. */
-static struct kev_str last_revision(const struct kev_archive *archive)
+/* The resourceVersion of the last revision that the batch brought: borrowed from that, or from room. */
+static struct kev_str last_revision(const struct kev_archive *archive, struct kev_event_room *room)
 {
 	for (size_t i = archive->count; i-- > 0;) {
 		if (archive->batch[i].kind == KEV_CHANGE_EVENT && archive->batch[i].event)
-			return kev_event_resource_version(archive->batch[i].event);
+			return kev_event_resource_version(archive->batch[i].event, room);
 	}
 	return KEV_STR("");
 }
@@ -279,6 +279,7 @@ static int purge(struct kev_archive *archive)
 /* Everything that is to be done, as one transaction. */
 static int write_batch(struct kev_archive *archive)
 {
+	struct kev_event_room room;
 	bool complete = !archive->complete && archive->whole;
 	int r = kev_history_begin(archive->history, &archive->error);
 
@@ -297,7 +298,7 @@ static int write_batch(struct kev_archive *archive)
 	if (r)
 		return r;
 	archive->complete = archive->complete || complete;
-	acknowledge(archive, last_revision(archive));
+	acknowledge(archive, last_revision(archive, &room));
 	return 0;
 }
 
@@ -331,6 +332,7 @@ static int compare_event(void *context, struct kev_event *event)
 static int compare(struct kev_archive *archive)
 {
 	struct comparison comparison = {.archive = archive, .when = realtime(archive)};
+	struct kev_event_room room;
 	const struct kev_store_visitor visitor = {.event = compare_event, .context = &comparison};
 	int r = kev_history_begin(archive->history, &archive->error);
 
@@ -344,8 +346,8 @@ static int compare(struct kev_archive *archive)
 		r = kev_history_commit(archive->history, &archive->error);
 	if (!r) {
 		archive->compare = false;
-		acknowledge(archive,
-			comparison.latest ? kev_event_resource_version(comparison.latest) : KEV_STR(""));
+		acknowledge(archive, comparison.latest ? kev_event_resource_version(comparison.latest, &room)
+						       : KEV_STR(""));
 	}
 	kev_event_unref(comparison.latest);
 	return r;

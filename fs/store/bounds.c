@@ -57,6 +57,7 @@ int64_t kev_bounds_age(const struct kev_event *event, bool listed, int64_t now)
 bool kev_oldest_is_before(struct kev_aged one, struct kev_aged other)
 {
 	int64_t seen = kev_event_last_seen(one.event), other_seen = kev_event_last_seen(other.event);
+	struct kev_event_room rooms[2];
 	int r;
 
 	if (one.age != other.age)
@@ -64,7 +65,10 @@ bool kev_oldest_is_before(struct kev_aged one, struct kev_aged other)
 	if (seen != other_seen)
 		return seen < other_seen;
 	r = compare_bytes(kev_event_namespace(one.event), kev_event_namespace(other.event));
-	return (r ? r : compare_bytes(kev_event_name(one.event), kev_event_name(other.event))) < 0;
+	if (!r)
+		r = compare_bytes(
+			kev_event_name(one.event, &rooms[0]), kev_event_name(other.event, &rooms[1]));
+	return r < 0;
 }
 
 static void set(struct kev_oldest *oldest, size_t place, struct kev_aged aged)

@@ -325,21 +325,24 @@ struct current {
 	uint64_t size;
 };
 
-static void bind_name(struct kev_statement *statement, const struct kev_event *event)
+/* Room must stay until the statement is done. */
+static void bind_name(
+	struct kev_statement *statement, const struct kev_event *event, struct kev_event_room *room)
 {
 	kev_statement_bind_str(statement, 1, kev_event_namespace(event));
-	kev_statement_bind_str(statement, 2, kev_event_name(event));
+	kev_statement_bind_str(statement, 2, kev_event_name(event, room));
 }
 
 static int find(struct kev_history *history, const struct kev_event *event, struct current *out,
 	struct kev_error *error)
 {
 	struct kev_statement *statement = history->statements[FIND];
+	struct kev_event_room rooms[3];
 	int r;
 
-	bind_name(statement, event);
-	kev_statement_bind_str(statement, 3, kev_event_uid(event));
-	kev_statement_bind_str(statement, 4, kev_event_resource_version(event));
+	bind_name(statement, event, &rooms[0]);
+	kev_statement_bind_str(statement, 3, kev_event_uid(event, &rooms[1]));
+	kev_statement_bind_str(statement, 4, kev_event_resource_version(event, &rooms[2]));
 	r = kev_statement_step(statement, error);
 	*out = (struct current){0};
 	if (r == 1)
@@ -455,9 +458,10 @@ int kev_history_set_gone(
 static int count_past_of(struct kev_history *history, const struct kev_event *event, struct kev_error *error)
 {
 	struct kev_statement *statement = history->statements[COUNT];
+	struct kev_event_room room;
 	int r;
 
-	bind_name(statement, event);
+	bind_name(statement, event, &room);
 	r = kev_statement_step(statement, error);
 	if (r == 1) {
 		history->counts.superseded -= (uint64_t)kev_statement_int(statement, 0);
@@ -469,6 +473,7 @@ static int count_past_of(struct kev_history *history, const struct kev_event *ev
 
 int kev_history_remove(struct kev_history *history, const struct kev_event *event, struct kev_error *error)
 {
+	struct kev_event_room room;
 	struct current current;
 	int r = find(history, event, &current, error);
 
@@ -477,7 +482,7 @@ int kev_history_remove(struct kev_history *history, const struct kev_event *even
 	r = count_past_of(history, event, error);
 	if (r)
 		return r;
-	bind_name(history->statements[REMOVE], event);
+	bind_name(history->statements[REMOVE], event, &room);
 	return finish(history, REMOVE, error);
 }
 

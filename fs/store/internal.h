@@ -59,9 +59,10 @@ struct key {
 	struct kev_str namespace_, name;
 };
 
-static inline struct key event_key(const struct kev_event *event)
+/* Borrowed from the event or from room. */
+static inline struct key event_key(const struct kev_event *event, struct kev_event_room *room)
 {
-	return (struct key){kev_event_namespace(event), kev_event_name(event)};
+	return (struct key){kev_event_namespace(event), kev_event_name(event, room)};
 }
 
 static inline struct key object_key(const struct object *object)

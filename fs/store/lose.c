@@ -200,12 +200,13 @@ static size_t sweep_locked(struct kev_store *store, enum kev_scope_kind kind, st
 	size_t count = 0;
 
 	while (count < SWEEP_BATCH && (slot = kev_table_next(store->tables[kind], position))) {
+		struct kev_event_room room;
 		struct key key;
 
 		/* Whatever is put is marked with the latest relist of any scope. */
 		if (slot->mark >= begun || is_lost(kind, slot))
 			continue;
-		key = kind == KEV_SCOPE_EVENTS ? event_key(slot->entry) : object_key(slot->entry);
+		key = kind == KEV_SCOPE_EVENTS ? event_key(slot->entry, &room) : object_key(slot->entry);
 		if (namespace_.len && !kev_str_eq(key.namespace_, namespace_))
 			continue;
 		if (lose_locked(store, kind, slot, now, &losses[count++]))
@@ -258,7 +259,8 @@ void kev_store_forget_pods(struct kev_store *store, struct kev_str namespace_)
 /* What is in the store, by itself. */
 static struct kev_change remove_known_locked(struct kev_store *store, struct kev_event *event, int64_t when)
 {
-	const struct key key = event_key(event);
+	struct kev_event_room room;
+	const struct key key = event_key(event, &room);
 
 	return remove_event_locked(
 		store, kev_table_find(store->tables[KEV_SCOPE_EVENTS], hash_of(store, &key), &key), when);

@@ -43,8 +43,9 @@ static void append_age(struct kev_buf *out, int64_t ns)
 static void append_message(struct kev_buf *out, const struct kev_occurrence *occurrence)
 {
 	const struct kev_event *event = occurrence->event;
+	struct kev_event_room room;
 
-	kev_buf_append_str(out, kev_event_name(event));
+	kev_buf_append_str(out, kev_event_name(event, &room));
 	kev_buf_append_c(out, " (");
 	kev_buf_append_str(out, kev_event_reason(event));
 	kev_buf_append_char(out, ')');

@@ -19,7 +19,8 @@ static bool same_key(const struct key *a, const struct key *b)
 
 static bool match_event(const void *entry, const void *key)
 {
-	const struct key own = event_key(entry);
+	struct kev_event_room room;
+	const struct key own = event_key(entry, &room);
 
 	return same_key(&own, key);
 }
@@ -143,10 +144,11 @@ static int64_t choose_ctime_locked(const struct kev_store *store, const struct k
 	enum kev_origin origin, int64_t previous, int64_t now)
 {
 	int64_t written = kev_event_written(event), ctime;
+	struct kev_event_room room;
 
 	if (origin == KEV_ORIGIN_FIRST_SYNC && written > 0 && written <= now) {
 		ctime = written - written % KEV_NS_PER_SEC +
-			kev_revision_ns(kev_event_resource_version(event));
+			kev_revision_ns(kev_event_resource_version(event, &room));
 		if (ctime <= now && ctime > previous)
 			return ctime;
 	}
@@ -229,7 +231,8 @@ static int put_event_locked(
 {
 	struct kev_table *table = store->tables[KEV_SCOPE_EVENTS];
 	struct kev_event *event = aged.event, *old = NULL;
-	const struct key key = event_key(event);
+	struct kev_event_room room;
+	const struct key key = event_key(event, &room);
 	uint32_t hash = hash_of(store, &key);
 	struct kev_table_slot *slot = kev_table_find(table, hash, &key);
 	int64_t ctime;
@@ -277,7 +280,8 @@ static int restore_locked(struct kev_store *store, struct kev_aged aged, struct 
 	struct kev_change *gone, struct kev_moment now)
 {
 	struct kev_table *table = store->tables[KEV_SCOPE_EVENTS];
-	const struct key key = event_key(aged.event);
+	struct kev_event_room room;
+	const struct key key = event_key(aged.event, &room);
 	uint32_t hash = hash_of(store, &key);
 	struct kev_table_slot *slot = kev_table_find(table, hash, &key);
 

@@ -16,6 +16,7 @@ struct spot {
 	struct kev_event *current;        /* the revision that the tree holds; NULL: none */
 	uint32_t slot;                    /* of current */
 	uint32_t hash;                    /* of its file name */
+	struct kev_event_room room;       /* where that may stand */
 	struct kev_str file;
 };
 
@@ -25,7 +26,8 @@ static int find_spot(struct kev_edit *edit, const struct kev_event *event, struc
 	const struct kev_naming naming = kev_listing_naming(tree, &kev_role_event);
 	int r;
 
-	*spot = (struct spot){.file = kev_event_name(event)};
+	*spot = (struct spot){.current = NULL};
+	spot->file = kev_event_name(event, &spot->room);
 	kev_buf_clear(&edit->directory);
 	if (kev_path_append_namespace(&edit->directory, kev_event_namespace(event)))
 		return -ENOMEM;
@@ -191,8 +193,9 @@ static void commit(struct kev_edit *edit, const struct spot *spot, struct kev_ev
 {
 	struct kev_tree *tree = edit->tree;
 	struct kev_event *old = spot->current;
+	struct kev_event_room rooms[2];
 	/* Another uid is another file, with another st_ino, which the cached listing holds. */
-	bool other = !old || !kev_str_eq(kev_event_uid(old), kev_event_uid(event));
+	bool other = !old || !kev_str_eq(kev_event_uid(old, &rooms[0]), kev_event_uid(event, &rooms[1]));
 
 	kev_event_ref(event);
 	kev_resource_names_use(tree->names, to->name);

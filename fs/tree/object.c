@@ -194,16 +194,13 @@ const struct kev_role kev_role_object_events = {
 
 static int event_name(const void *item, struct kev_buf *scratch, struct kev_str *out)
 {
-	struct kev_str name = kev_event_name(item);
-	int r = 0;
+	struct kev_event_room room;
+	int r;
 
-	if (!kev_path_is_plain(name)) {
-		kev_buf_clear(scratch);
-		r = kev_path_append_event(scratch, name);
-		name = kev_buf_str(scratch);
-	}
+	kev_buf_clear(scratch);
+	r = kev_path_append_event(scratch, kev_event_name(item, &room));
 	if (!r)
-		*out = name;
+		*out = kev_buf_str(scratch);
 	return r;
 }
 
@@ -216,11 +213,12 @@ static uint64_t event_ino(const void *item)
 static int64_t last_seen(const struct kev_event *event)
 {
 	int64_t seen = kev_event_last_seen(event);
+	struct kev_event_room room;
 
 	/* It may say no time but in its name. */
 	if (seen == 0)
 		seen = kev_event_mtime(event);
-	return seen - seen % KEV_NS_PER_SEC + kev_revision_ns(kev_event_resource_version(event));
+	return seen - seen % KEV_NS_PER_SEC + kev_revision_ns(kev_event_resource_version(event, &room));
 }
 
 static void event_attr(const void *item, struct kev_attr *out)

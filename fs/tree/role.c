@@ -79,10 +79,11 @@ static struct kev_hash_key chain(struct kev_hash_key key, struct kev_str s)
 
 uint64_t kev_ino_of_event(const struct kev_event *event)
 {
-	struct kev_hash_key key = chain(event_key, kev_event_uid(event));
+	struct kev_event_room room;
+	struct kev_hash_key key = chain(event_key, kev_event_uid(event, &room));
 
 	key = chain(key, kev_event_namespace(event));
-	return kev_ino_of_hash(chain(key, kev_event_name(event)).k0);
+	return kev_ino_of_hash(chain(key, kev_event_name(event, &room)).k0);
 }
 
 bool kev_place_denied(struct kev_place place)

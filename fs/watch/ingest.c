@@ -101,6 +101,7 @@ static int delete_event(struct kev_ingest *ingest, uint32_t object)
 	const struct kev_metadata *metadata = &ingest->metadata;
 	int r = kev_metadata_read(&ingest->metadata, ingest->json, object);
 	KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
+	struct kev_event_room room;
 
 	if (r == 0)
 		return kev_intake_delete(
@@ -108,7 +109,9 @@ static int delete_event(struct kev_ingest *ingest, uint32_t object)
 	/* An Event's name, unlike any other, may be of any length. */
 	if (r == -EMSGSIZE)
 		r = kev_event_create(ingest->json, object, kev_store_words(ingest->store), &event, NULL);
-	return r ? r : kev_intake_delete(ingest->intake, kev_event_namespace(event), kev_event_name(event));
+	return r ? r
+		 : kev_intake_delete(
+			   ingest->intake, kev_event_namespace(event), kev_event_name(event, &room));
 }
 
 /* @return 0, -ENOMEM, or another error: left out */
@@ -155,10 +158,11 @@ static void note_last(struct kev_ingest *ingest, struct kev_str resource_version
 /* The items of a list are in the order of their names. */
 static void note_item(struct kev_ingest *ingest, const struct kev_event *event)
 {
-	struct kev_str resource_version = kev_event_resource_version(event);
+	struct kev_event_room rooms[2];
+	struct kev_str resource_version = kev_event_resource_version(event, &rooms[0]);
 
 	if (!kev_revision_goes_back(kev_buf_str(&ingest->last.resource_version), resource_version))
-		note_last(ingest, resource_version, identify(kev_event_uid(event), false));
+		note_last(ingest, resource_version, identify(kev_event_uid(event, &rooms[1]), false));
 }
 
 static int put_event(struct kev_ingest *ingest, uint32_t object, bool listed, struct kev_error *error)

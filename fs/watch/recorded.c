@@ -144,13 +144,15 @@ static int remove_event(struct kev_recorded *recorded, uint32_t object)
 {
 	const struct kev_metadata *metadata = &recorded->metadata;
 	KEV_CLEANUP(event_unrefp) struct kev_event *event = NULL;
+	struct kev_event_room room;
 	int r = kev_metadata_read(&recorded->metadata, recorded->json, object);
 
 	/* An Event's name, unlike any other, may be of any length. */
 	if (r == -EMSGSIZE) {
 		r = kev_event_create(recorded->json, object, recorded->words, &event, NULL);
 		if (r == 0 && recorded->store)
-			kev_store_delete(recorded->store, kev_event_namespace(event), kev_event_name(event));
+			kev_store_delete(
+				recorded->store, kev_event_namespace(event), kev_event_name(event, &room));
 	} else if (r == 0 && recorded->store) {
 		kev_store_delete(
 			recorded->store, kev_buf_str(&metadata->namespace_), kev_buf_str(&metadata->name));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../unit/event/oracle.h"
+#include "../unit/room.h"
 #include "../unit/words.h"
 #include "check.h"
 #include "kevfs/event/attribute.h"
@@ -52,10 +53,11 @@ static void read_whole(const struct kev_event *event, struct kev_buf *out)
 
 static void check_same_event(const struct kev_event *a, const struct kev_event *b)
 {
-	check(kev_str_eq(kev_event_name(a), kev_event_name(b)), "another name");
+	check(kev_str_eq(kev_event_name(a, ROOM), kev_event_name(b, ROOM)), "another name");
 	check(kev_str_eq(kev_event_namespace(a), kev_event_namespace(b)), "another namespace");
-	check(kev_str_eq(kev_event_uid(a), kev_event_uid(b)), "another uid");
-	check(kev_str_eq(kev_event_resource_version(a), kev_event_resource_version(b)), "another version");
+	check(kev_str_eq(kev_event_uid(a, ROOM), kev_event_uid(b, ROOM)), "another uid");
+	check(kev_str_eq(kev_event_resource_version(a, ROOM), kev_event_resource_version(b, ROOM)),
+		"another version");
 	check(kev_str_eq(kev_event_object_name(a), kev_event_object_name(b)), "another object");
 	check(kev_event_mtime(a) == kev_event_mtime(b), "another mtime");
 	check(kev_event_last_seen(a) == kev_event_last_seen(b), "last seen at another time");

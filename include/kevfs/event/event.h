@@ -30,6 +30,12 @@ struct kev_event;
 int kev_event_create(const struct kev_json *json, uint32_t index, struct kev_intern *words,
 	struct kev_event **out, struct kev_error *error) KEV_MUST_USE;
 
+/** Room for a string that an event does not keep as it is printed. */
+#define KEV_EVENT_ROOM 272U
+struct kev_event_room {
+	char bytes[KEV_EVENT_ROOM];
+};
+
 /** All that can be asked of an event, as the functions of these names give it: what an archive keeps. */
 struct kev_event_parts {
 	struct kev_str namespace_, name, uid, resource_version;
@@ -38,12 +44,14 @@ struct kev_event_parts {
 	struct kev_str text;
 	uint64_t line_size, compact_size;
 	int64_t mtime, written, last_seen, ctime;
+	struct kev_event_room rooms[3]; /**< where some of the strings stand */
 };
 
 /**
  * What an event is made of.
  * @param space  an empty buffer of KEV_EVENT_SIZE_MAX: the text is put there
- * @param out    borrowed from the event and from space
+ * @param out    borrowed from the event, from space and from its own rooms: what is copied of it borrows from
+ *               there as well
  * @return 0 or -ENOMEM
  */
 int kev_event_take_apart(
@@ -76,10 +84,12 @@ static inline void kev_event_unrefp(struct kev_event **event)
 	kev_event_unref(*event);
 }
 
-struct kev_str kev_event_namespace(const struct kev_event *event);        /**< metadata.namespace */
-struct kev_str kev_event_name(const struct kev_event *event);             /**< metadata.name */
-struct kev_str kev_event_uid(const struct kev_event *event);              /**< metadata.uid */
-struct kev_str kev_event_resource_version(const struct kev_event *event); /**< metadata.resourceVersion */
+/** metadata.name, uid and resourceVersion: borrowed from the event or from room, so as long as both. */
+struct kev_str kev_event_name(const struct kev_event *event, struct kev_event_room *room);
+struct kev_str kev_event_uid(const struct kev_event *event, struct kev_event_room *room);
+struct kev_str kev_event_resource_version(const struct kev_event *event, struct kev_event_room *room);
+
+struct kev_str kev_event_namespace(const struct kev_event *event); /**< metadata.namespace */
 struct kev_str kev_event_object_api_version(const struct kev_event *event);
 struct kev_str kev_event_object_kind(const struct kev_event *event);
 struct kev_str kev_event_object_namespace(const struct kev_event *event);

@@ -12,9 +12,10 @@
 /**
  * A printed Event, taken apart into what it shares with others and what is its own, and put together again to
  * the byte. All Events of a kind are printed alike but for the values: so the text without its values, the
- * frame, is one word (intern.h) for all of them; and of the values most are words as well, or a number, a
- * time, a uid, or one of the strings that the event knows of itself anyway. About a kilobyte becomes seventy
- * bytes, and takes a memcpy or forty to read.
+ * frame, is one word (intern.h) for all of them. Of the values most are words as well, or a number, a time, a
+ * uid, or one of the strings that the event knows of itself anyway; which of these each is, and which words,
+ * is alike for many Events, too: that is their shape, and a word. What is left of about a kilobyte is ten
+ * bytes of numbers. To read it takes a memcpy or forty.
  *
  * It is by lines that the text is looked through, not as JSON: any text at all comes back as it was.
  */
@@ -34,9 +35,10 @@ enum kev_pack_field {
 	KEV_PACK_OBJECT_KIND,
 	KEV_PACK_OBJECT_NAMESPACE,
 	KEV_PACK_OBJECT_NAME,
+	KEV_PACK_OBJECT_COUNT, /**< so many say what the event is about: together they are a word */
+	KEV_PACK_NODE = KEV_PACK_OBJECT_COUNT,
 	KEV_PACK_TYPE,
 	KEV_PACK_REASON,
-	KEV_PACK_NODE,
 	KEV_PACK_FIELD_COUNT,
 };
 
@@ -44,17 +46,21 @@ enum kev_pack_field {
 struct kev_pack_known {
 	struct kev_str own[KEV_PACK_OWN_COUNT];
 	struct kev_str fields[KEV_PACK_FIELD_COUNT];
+	int64_t time; /**< ns since the epoch, not negative: times in the text are likely near it */
 };
 
-/** A text taken apart. Its bytes are elsewhere. */
+/** A text taken apart. Its bytes, the codes, are elsewhere. All are words. */
 struct kev_pack {
-	uint32_t fields[KEV_PACK_FIELD_COUNT]; /**< words */
-	uint32_t frame;                        /**< a word; KEV_INTERN_NONE: the text stands as it is */
+	uint32_t object;     /**< what the event is about: holds the fields, and is the last of them */
+	uint32_t node;       /**< the field */
+	uint32_t object_uid; /**< 16 bytes; KEV_INTERN_NONE: it stands in the codes, or there is none */
+	uint32_t shape;      /**< holds those of the type, the reason and the text; KEV_INTERN_NONE: it is not
+				shared, and stands in the codes */
 };
 
 /**
  * Take a text apart.
- * @param codes  what is this text's own is appended
+ * @param codes  empty; what is this text's own is put there
  * @param out    holds words: kev_pack_release()
  * @return 0, -ENOMEM or the buffer's error; nothing is held then
  */
@@ -64,11 +70,21 @@ int kev_pack_make(struct kev_intern *words, const struct kev_pack_known *known, 
 /** Give the words back that a pack holds, its codes' too. */
 void kev_pack_release(struct kev_intern *words, const struct kev_pack *pack, struct kev_str codes);
 
+/** A field, borrowed from the pack. */
+struct kev_str kev_pack_field(const struct kev_intern *words, const struct kev_pack *pack,
+	struct kev_str codes, enum kev_pack_field field);
+
+/** The text, where it could not be taken apart and is kept as it is: borrowed from the codes. Else its data
+ * is NULL. */
+struct kev_str kev_pack_plain(
+	const struct kev_intern *words, const struct kev_pack *pack, struct kev_str codes);
+
 /**
  * Put the text together again.
- * @param out  has room for as many bytes as the text had
+ * @param own, time  the same as when it was taken apart
+ * @param out        has room for as many bytes as the text had
  */
 void kev_pack_expand(const struct kev_intern *words, const struct kev_pack *pack,
-	const struct kev_str own[KEV_PACK_OWN_COUNT], struct kev_str codes, char *out);
+	const struct kev_str own[KEV_PACK_OWN_COUNT], int64_t time, struct kev_str codes, char *out);
 
 #endif

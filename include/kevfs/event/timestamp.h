@@ -29,6 +29,11 @@ int kev_timestamp_get(const struct kev_json *json, uint32_t index, int64_t *out)
 /** The first of these tokens that holds a time. @return ns since the epoch; 0 where none does */
 int64_t kev_timestamp_first(const struct kev_json *json, const uint32_t *indexes, size_t count);
 
+/** A time's date and its time of day without a fraction and a zone: "2006-01-02T15:04:05". @param second
+ * since the epoch, not negative, before 2262 */
+#define KEV_TIMESTAMP_SECOND_LEN 19
+void kev_timestamp_format_second(int64_t second, char out[KEV_TIMESTAMP_SECOND_LEN]);
+
 /** Write ns (not negative) as RFC 3339 in UTC with nine fraction digits. */
 void kev_timestamp_format(int64_t ns, char out[KEV_TIMESTAMP_SIZE]);
 

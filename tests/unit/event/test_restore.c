@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 
+#include "../room.h"
 #include "../words.h"
 #include "kevfs/event/event.h"
 #include "kevfs/event/line.h"
@@ -18,9 +19,9 @@ static void assert_equal(const struct kev_event *a, const struct kev_event *b)
 	assert_int_equal(kev_event_append_text(a, &text[0]), 0);
 	assert_int_equal(kev_event_append_text(b, &text[1]), 0);
 	assert_str_equal(kev_event_namespace(a), kev_event_namespace(b));
-	assert_str_equal(kev_event_name(a), kev_event_name(b));
-	assert_str_equal(kev_event_uid(a), kev_event_uid(b));
-	assert_str_equal(kev_event_resource_version(a), kev_event_resource_version(b));
+	assert_str_equal(kev_event_name(a, ROOM), kev_event_name(b, ROOM));
+	assert_str_equal(kev_event_uid(a, ROOM), kev_event_uid(b, ROOM));
+	assert_str_equal(kev_event_resource_version(a, ROOM), kev_event_resource_version(b, ROOM));
 	assert_str_equal(kev_event_object_api_version(a), kev_event_object_api_version(b));
 	assert_str_equal(kev_event_object_kind(a), kev_event_object_kind(b));
 	assert_str_equal(kev_event_object_namespace(a), kev_event_object_namespace(b));

@@ -1,4 +1,5 @@
 /* The thread that keeps the history equal to the store. */
+#include "../room.h"
 #include "state.h"
 
 #include <errno.h>
@@ -119,7 +120,7 @@ static struct kev_archive_status status_of(struct site *site)
 static int note_event(void *context, struct kev_event *e)
 {
 	struct kev_buf *out = context;
-	struct kev_str name = kev_event_name(e), version = kev_event_resource_version(e);
+	struct kev_str name = kev_event_name(e, ROOM), version = kev_event_resource_version(e, ROOM);
 
 	kev_buf_printf(out, "%.*s@%.*s:%lld%s ", (int)name.len, name.data, (int)version.len, version.data,
 		(long long)(kev_event_ctime(e) - NOON), kev_event_gone(e) ? "-" : "");
@@ -210,8 +211,8 @@ static void test_load_shows_every_revision(void **state)
 	for (int i = 0; i < 3000; i++) {
 		snprintf(version, sizeof(version), "%d", i);
 		assert_int_equal(kev_record_occurrence(lost[i]).kind, KEV_OCCURRENCE_SEEN);
-		assert_str_equal(
-			kev_event_resource_version(kev_record_occurrence(lost[i]).event), kev_str_c(version));
+		assert_str_equal(kev_event_resource_version(kev_record_occurrence(lost[i]).event, ROOM),
+			kev_str_c(version));
 	}
 	assert_int_equal(kev_record_occurrence(lost[3000]).kind, KEV_OCCURRENCE_GONE);
 	assert_int_equal(kev_record_occurrence(lost[3000]).when, NOON);

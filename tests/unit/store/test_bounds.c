@@ -1,4 +1,5 @@
 /* What the store lets go of where there is too much. */
+#include "../room.h"
 #include "../words.h"
 #include "sample.h"
 
@@ -56,7 +57,7 @@ static int append_name(void *context, struct kev_event *e)
 {
 	struct kev_buf *names = context;
 
-	kev_buf_append_str(names, kev_event_name(e));
+	kev_buf_append_str(names, kev_event_name(e, ROOM));
 	kev_buf_append_char(names, ' ');
 	return 0;
 }
@@ -97,7 +98,7 @@ static void assert_says(struct world *world, const char *expected)
 	bool resync = false;
 
 	while (kev_changes_take(world->changes, &c, 1, 0, &resync)) {
-		struct kev_str name = kev_event_name(c.event ? c.event : c.old);
+		struct kev_str name = kev_event_name(c.event ? c.event : c.old, ROOM);
 
 		assert_int_equal(c.kind, KEV_CHANGE_EVENT);
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s%.*s", text[0] ? " " : "",

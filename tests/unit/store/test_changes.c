@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../room.h"
 #include "../words.h"
 #include "kevfs/base/clock.h"
 #include "kevfs/base/defs.h"
@@ -271,7 +272,7 @@ static void check_lost(struct kev_changes *changes, const char *names, uint64_t 
 	for (size_t i = 0; i < count; i++) {
 		const struct kev_str name = {names + i, 1};
 
-		assert_str_equal(kev_event_name(kev_record_occurrence(lost[i]).event), name);
+		assert_str_equal(kev_event_name(kev_record_occurrence(lost[i]).event, ROOM), name);
 	}
 	kev_records_free(lost, count);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 
+#include "../room.h"
 #include "../words.h"
 #include "kevfs/store/history.h"
 
@@ -77,8 +78,8 @@ static bool append(struct disk *disk, struct kev_event *e /* taken */, int64_t w
 static int note(void *context, const struct kev_history_revision *revision)
 {
 	struct kev_buf *out = context;
-	struct kev_str name = kev_event_name(revision->event),
-		       version = kev_event_resource_version(revision->event);
+	struct kev_str name = kev_event_name(revision->event, ROOM),
+		       version = kev_event_resource_version(revision->event, ROOM);
 
 	kev_buf_printf(out, "%.*s@%.*s%s%s ", (int)name.len, name.data, (int)version.len, version.data,
 		revision->gone ? "-" : "", revision->superseded ? "*" : "");

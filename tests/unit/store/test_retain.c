@@ -1,4 +1,5 @@
 /* What the store does with events that the server no longer has, with -o retain. */
+#include "../room.h"
 #include "sample.h"
 
 static int set_up(void **state)
@@ -25,7 +26,7 @@ static const char *next(struct world *world)
 		kev_change_fini(&c);
 		return next(world);
 	}
-	name = kev_event_name(c.event ? c.event : c.old);
+	name = kev_event_name(c.event ? c.event : c.old, ROOM);
 	if (c.kind == KEV_CHANGE_GONE && c.gone) {
 		assert_int_equal(c.gone, kev_event_gone(c.event));
 		snprintf(text, sizeof(text), "gone %.*s %s", (int)name.len, name.data, states[c.object]);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../room.h"
 #include "../words.h"
 #include "kevfs/base/defs.h"
 #include "kevfs/event/json.h"
@@ -94,9 +95,9 @@ static const char *next(struct world *world)
 	assert_int_equal(c.when, world->now);
 	if (c.kind == KEV_CHANGE_EVENT) {
 		struct kev_event *any = c.event ? c.event : c.old;
-		struct kev_str ns = kev_event_namespace(any), name = kev_event_name(any);
-		struct kev_str old = c.old ? kev_event_resource_version(c.old) : KEV_STR("");
-		struct kev_str new = c.event ? kev_event_resource_version(c.event) : KEV_STR("");
+		struct kev_str ns = kev_event_namespace(any), name = kev_event_name(any, ROOM);
+		struct kev_str old = c.old ? kev_event_resource_version(c.old, ROOM) : KEV_STR("");
+		struct kev_str new = c.event ? kev_event_resource_version(c.event, ROOM) : KEV_STR("");
 
 		snprintf(text, sizeof(text), "%s%.*s/%.*s@%.*s%s%.*s", c.old ? (c.event ? "" : "-") : "+",
 			(int)ns.len, ns.data, (int)name.len, name.data, (int)old.len,
@@ -116,7 +117,7 @@ static int find_ctime(void *context, struct kev_event *e)
 {
 	struct kev_str *name = context;
 
-	if (kev_str_eq(kev_event_name(e), *name)) {
+	if (kev_str_eq(kev_event_name(e, ROOM), *name)) {
 		name->len = 0;
 		name->data = (const char *)e;
 		return 1;
@@ -521,7 +522,7 @@ static int delete_visited(void *context, struct kev_event *e)
 {
 	struct world *world = context;
 
-	kev_store_delete(world->store, kev_event_namespace(e), kev_event_name(e));
+	kev_store_delete(world->store, kev_event_namespace(e), kev_event_name(e, ROOM));
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #ifndef KEVFS_TESTS_UNIT_WATCH_SAMPLE_H
 #define KEVFS_TESTS_UNIT_WATCH_SAMPLE_H
 
+#include "../room.h"
 #include "../test.h"
 
 #include <stdio.h>
@@ -84,9 +85,10 @@ static inline const char *sample_changes(struct sample *sample)
 	text[0] = '\0';
 	while (kev_changes_take(sample->changes, &c, 1, 0, &resync) == 1) {
 		if (c.kind == KEV_CHANGE_EVENT) {
-			struct kev_str name = kev_event_name(c.event ? c.event : c.old);
-			struct kev_str old = c.old ? kev_event_resource_version(c.old) : KEV_STR("");
-			struct kev_str new = c.event ? kev_event_resource_version(c.event) : KEV_STR("");
+			struct kev_str name = kev_event_name(c.event ? c.event : c.old, ROOM);
+			struct kev_str old = c.old ? kev_event_resource_version(c.old, ROOM) : KEV_STR("");
+			struct kev_str new =
+				c.event ? kev_event_resource_version(c.event, ROOM) : KEV_STR("");
 
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%.*s@%.*s%s%.*s",
 				len ? " " : "", c.old ? (c.event ? "" : "-") : "+", (int)name.len, name.data,

@@ -1,3 +1,4 @@
+#include "../room.h"
 #include "http_stub.h"
 #include "sample.h"
 
@@ -54,7 +55,7 @@ int __wrap_kev_store_put(struct kev_store *store, struct kev_event *event, enum 
 
 int __wrap_kev_store_put(struct kev_store *store, struct kev_event *event, enum kev_origin origin)
 {
-	if (!atomic_load(&no_room_for_held) || !kev_str_eq(kev_event_name(event), KEV_STR("held")))
+	if (!atomic_load(&no_room_for_held) || !kev_str_eq(kev_event_name(event, ROOM), KEV_STR("held")))
 		return __real_kev_store_put(store, event, origin);
 	kev_event_unref(event);
 	return -ENOMEM;

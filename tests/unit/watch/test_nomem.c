@@ -6,6 +6,7 @@
 #include "recording.h"
 
 #include "../nomem.h"
+#include "../room.h"
 #include "../words.h"
 #include "kevfs/base/log.h"
 #include "kevfs/watch/coverage.h"
@@ -210,7 +211,7 @@ static bool is_done(const struct world *world)
 static int add_name(void *context, struct kev_event *event)
 {
 	char(*names)[32] = context;
-	struct kev_str name = kev_event_name(event), version = kev_event_resource_version(event);
+	struct kev_str name = kev_event_name(event, ROOM), version = kev_event_resource_version(event, ROOM);
 
 	snprintf(names[name.data[0] - 'a'], 32, "%.*s@%.*s ", (int)name.len, name.data, (int)version.len,
 		version.data);
