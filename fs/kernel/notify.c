@@ -1,6 +1,7 @@
 #include "kevfs/kernel/notify.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,6 +21,10 @@
  * often.
  */
 #define TICK_MS 20
+
+/* What a storm or a relist took is free again behind it, but in pages between others that are in use. As
+ * often as that, where something has changed, they are given back to the system; it takes milliseconds. */
+#define RELEASE_NS (60 * KEV_NS_PER_SEC)
 
 /* A reader who holds directories again and again does not fill the log. */
 #define HELD_LOG_NS (60 * KEV_NS_PER_SEC)
@@ -53,6 +58,7 @@ struct kev_notify {
 	bool busy;                    /* something is being sent, or held */
 	bool growing;                 /* logs may have grown since they were published last */
 	int64_t publish_at;           /* monotonic ns: not before */
+	int64_t release_at;           /* likewise: memory is given back */
 	uint64_t refresh;             /* a directory of which not all was told; 0: none */
 	struct kev_senders_held held; /* as it was told last */
 	int64_t held_log_at;          /* monotonic ns: not before */
@@ -394,6 +400,16 @@ static void report_behind(struct kev_notify *notify)
 	kev_health_behind(notify->config.health, behind);
 }
 
+static void release_memory(struct kev_notify *notify)
+{
+	int64_t now = kev_clock_monotonic(notify->config.clock);
+
+	if (now < notify->release_at)
+		return;
+	notify->release_at = now + RELEASE_NS;
+	malloc_trim(0);
+}
+
 /* Carry over what the journal holds. */
 static void carry(struct kev_notify *notify)
 {
@@ -418,6 +434,8 @@ static void carry(struct kev_notify *notify)
 	send_again(notify);
 	tend(notify);
 	report_behind(notify);
+	if (count || resync)
+		release_memory(notify);
 	kev_meter_end(mark);
 }
 

@@ -1,6 +1,7 @@
 #include "kevfs/tree/metrics.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "kevfs/base/defs.h"
@@ -79,6 +80,16 @@ static void put_watch_labels(struct metrics *m, const struct kev_health_detail *
 	kev_buf_printf(m->out, "{resource=\"%s\",namespace=", kev_health_kind_name(watch->kind));
 	put_quoted(m, watch->namespace_ ? watch->namespace_ : "");
 	kev_buf_append_char(m->out, '}');
+}
+
+static void put_memory(struct metrics *m)
+{
+	const struct mallinfo2 info = mallinfo2();
+
+	put_gauge(m, "kevfs_memory_used_bytes", "Memory that is allocated: what grows with what is kept.",
+		info.uordblks + info.hblkhd);
+	put_gauge(m, "kevfs_memory_free_bytes",
+		"Memory that was allocated, and may be again; the system has some of it.", info.fordblks);
 }
 
 static void put_store(struct metrics *m, struct kev_store *store)
@@ -337,6 +348,7 @@ int kev_metrics_write(struct kev_buf *out, const struct kev_report_source *sourc
 	kev_buf_append_c(out, "kevfs_build_info{version=\"" KEVFS_VERSION "\"} 1\n");
 	put_sync(&m);
 	put_store(&m, source->store);
+	put_memory(&m);
 	put_watches(&m);
 	put_intake(&m);
 	put_operations(&m);
