@@ -18,13 +18,17 @@ struct notice {
 
 static struct notice *notice_of(const struct kev_record *record)
 {
-	return (uintptr_t)record & NOTICE ? (struct notice *)((uintptr_t)record - NOTICE) : NULL;
+	uintptr_t address = (uintptr_t)record;
+
+	if (!(address & NOTICE))
+		return NULL;
+	return (struct notice *)(address - NOTICE); /* NOLINT(performance-no-int-to-ptr) */
 }
 
 /* Of what is no notice. */
 static struct kev_event *event_of(const struct kev_record *record)
 {
-	return (struct kev_event *)(uintptr_t)record;
+	return (struct kev_event *)(uintptr_t)record; /* NOLINT(performance-no-int-to-ptr) */
 }
 
 /* An age as kubectl writes one, to the second. */
@@ -109,7 +113,7 @@ static struct kev_record *create_notice(const struct kev_occurrence *occurrence)
 	}
 	kev_event_ref(occurrence->event);
 	atomic_init(&notice->references, 1);
-	return (struct kev_record *)((uintptr_t)notice + NOTICE);
+	return (struct kev_record *)((char *)notice + NOTICE);
 }
 
 struct kev_record *kev_record_create(const struct kev_occurrence *occurrence)

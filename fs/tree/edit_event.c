@@ -255,7 +255,7 @@ static int put(struct kev_edit *edit, struct spot *spot, struct kev_event *event
 		r = make_owner(edit, spot->namespace_, event, &to);
 	if (r)
 		return r;
-	if ((from.object && kev_object_log_make(from.object)) || kev_object_log_make(to.object) ||
+	if ((spot->current && kev_object_log_make(from.object)) || kev_object_log_make(to.object) ||
 		(!stays && reserve(edit, spot, to.object)) ||
 		kev_regroup_prepare(edit, spot->namespace_, spot->current, event, &groups)) {
 		kev_object_reap(to.object);

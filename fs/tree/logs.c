@@ -359,7 +359,7 @@ static bool make_room(struct kev_tree *tree)
 
 void kev_logs_keep(struct kev_tree *tree, struct kev_record *record)
 {
-	uint64_t bytes = sizeof(record) + kev_event_size(kev_record_occurrence(record).event);
+	uint64_t bytes = sizeof(void *) + kev_event_size(kev_record_occurrence(record).event);
 
 	if (tree->unlogged.bytes + bytes > tree->log_max || !make_room(tree)) {
 		tree->unlogged.missing++;

@@ -95,7 +95,9 @@ uint64_t kev_members_cookie(const struct kev_members *members, uint32_t slot);
 /** What is in that slot, which may not exist; NULL: nothing. */
 static inline void *kev_members_item(const struct kev_members *members, uint32_t slot)
 {
-	return slot < members->used ? (void *)(members->slots[slot] & ~(uintptr_t)1) : NULL;
+	uintptr_t item = slot < members->used ? members->slots[slot] & ~(uintptr_t)1 : 0;
+
+	return (void *)item; /* NOLINT(performance-no-int-to-ptr) */
 }
 
 /** A mark on each member, of use to the owner: a resync marks what it met. Items are at even addresses. */
