@@ -47,7 +47,8 @@ SEEN = {
     "cut in a line": ({"action": "cut", "afterBytes": 100}, "list", 0.7),
     # A clean end is none of this, but for one that comes at once: then the resourceVersion is too old, and nobody said so.
     "a clean end": ({"action": "end", "afterLines": 2}, "watch", 0),
-    "a clean end at once": ({"action": "empty"}, "list", 0),
+    # (Where a busy machine lets it come later than that, it is one like any other.)
+    "a clean end at once": ({"action": "empty"}, {"list": 0, "watch": 2}, 0),
     # The credential is refused, and there is no other: ask again, for the same.
     "401": (status(401), "watch", 0.7),
     # What makes no sense.
@@ -97,6 +98,7 @@ def test_seen(watched, name):
     after = next(r for r in events_requests(watched) if r["start"] > refused["start"])
     if isinstance(then, dict):
         then, earliest = next(((verb, wait) for verb, wait in then.items() if verb == after["verb"]), (None, 0))
+    if name == "reset before an answer":
         assert after["conn"] != refused["conn"]
     assert after["verb"] == then
     assert after["start"] - refused["start"] >= earliest
