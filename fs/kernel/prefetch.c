@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
+#include "kevfs/base/thread.h"
 #include "kevfs/tree/siblings.h"
 
 struct kev_prefetch {
@@ -102,14 +102,9 @@ void kev_prefetch_siblings(struct kev_prefetch *prefetch, uint64_t node)
 
 bool kev_prefetch_stop(struct kev_prefetch *prefetch, int timeout_ms)
 {
-	struct timespec until;
-	int64_t ns;
+	const struct timespec until = kev_thread_deadline(timeout_ms * KEV_NS_PER_MS);
 
 	atomic_store(&prefetch->stopped, true);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	ns = until.tv_nsec + timeout_ms * KEV_NS_PER_MS;
-	until.tv_sec += ns / KEV_NS_PER_SEC;
-	until.tv_nsec = ns % KEV_NS_PER_SEC;
 	if (pthread_mutex_clocklock(&prefetch->lock, CLOCK_MONOTONIC, &until) != 0)
 		return false;
 	pthread_mutex_unlock(&prefetch->lock);

@@ -288,6 +288,7 @@ static void *wait_signal(void *context)
 	const struct timespec tick = {0, 10 * KEV_NS_PER_MS};
 	sigset_t set;
 	int number = 0;
+	bool quiet;
 
 	pthread_setname_np(pthread_self(), "kevfs-signals");
 	fill_ending_signals(&set);
@@ -296,8 +297,10 @@ static void *wait_signal(void *context)
 	if (atomic_load(&session->loop_ended))
 		return NULL;
 	kev_log_info("%s: unmounting", strsignal(number));
-	if (!kev_notify_stop(session->notify, STOP_MS) ||
-		!kev_prefetch_stop(kev_ops_prefetch(session->ops), STOP_MS))
+	quiet = kev_notify_stop(session->notify, STOP_MS);
+	/* Also where that has failed: a worker that waits for another must not meet the loop's end. */
+	quiet = kev_prefetch_stop(kev_ops_prefetch(session->ops), STOP_MS) && quiet;
+	if (!quiet)
 		kev_log_warning("a notification is stuck in the kernel");
 	fuse_session_exit(session->fuse);
 	while (!atomic_load(&session->loop_ended)) {
