@@ -37,6 +37,12 @@ int kev_num_parse_u64(struct kev_str s, uint64_t max, uint64_t *out)
 	return parse(s, 10, max, out);
 }
 
+bool kev_num_parse_canonical(struct kev_str s, uint64_t *out)
+{
+	return s.len > 0 && s.len <= KEV_NUM_CANONICAL_DIGITS && (s.data[0] != '0' || s.len == 1) &&
+	       kev_num_parse_u64(s, UINT64_MAX, out) == 0;
+}
+
 int kev_num_parse_hex(struct kev_str s, uint64_t max, uint64_t *out)
 {
 	return parse(s, 16, max, out);

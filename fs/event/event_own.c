@@ -11,9 +11,6 @@
 #define NAME_DIGITS 16U
 #define NAME_TIME_SIZE (NAME_DIGITS / 2)
 
-/* A resourceVersion of more digits is kept as it is. */
-#define VERSION_DIGITS_MAX 18U
-
 enum form {
 	NAME_OF_OBJECT = 1,         /* the object's name, a dot, 16 digits: only their value is kept */
 	MTIME_IN_NAME = 2,          /* it is their value */
@@ -34,12 +31,6 @@ static bool is_of_object(const struct event_own_strings *strings, uint64_t *out)
 	return name.len <= KEV_EVENT_ROOM && name.len == stem + 1 + NAME_DIGITS && name.data[stem] == '.' &&
 	       kev_str_starts(name, strings->object_name) &&
 	       kev_num_parse_hex((struct kev_str){name.data + stem + 1, NAME_DIGITS}, UINT64_MAX, out) == 0;
-}
-
-static bool is_number(struct kev_str s, uint64_t *out)
-{
-	return s.len > 0 && s.len <= VERSION_DIGITS_MAX && (s.data[0] != '0' || s.len == 1) &&
-	       kev_num_parse_u64(s, UINT64_MAX, out) == 0;
 }
 
 static uint8_t form_of(const struct event_own *own, bool of_object, uint64_t named)
@@ -75,7 +66,7 @@ void event_own_put(struct kev_buf *out, const struct event_own *own, const struc
 	unsigned char uuid[UUID_SIZE];
 	uint64_t named = 0, version = 0;
 	bool of_object = is_of_object(strings, &named), is_uuid = uuid_parse(strings->uid, uuid),
-	     is_version = is_number(strings->resource_version, &version);
+	     is_version = kev_num_parse_canonical(strings->resource_version, &version);
 	uint8_t form = form_of(own, of_object, named);
 
 	form |= is_uuid ? UID_IS_UUID : 0;
@@ -203,7 +194,7 @@ struct kev_str event_own_uid(const struct event_own *own, struct kev_event_room 
 struct kev_str event_own_resource_version(const struct event_own *own, struct kev_event_room *room)
 {
 	const unsigned char *at = own->resource_version;
-	char *end = room->bytes + VERSION_DIGITS_MAX, *p = end;
+	char *end = room->bytes + KEV_NUM_CANONICAL_DIGITS, *p = end;
 	uint64_t version;
 
 	if (!(own->form & VERSION_IS_NUMBER))

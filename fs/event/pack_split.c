@@ -14,9 +14,6 @@
 #define PATTERN_MAX 2048U
 #define NAME_MIN 3U
 
-/* A decimal number of more digits is none: it may be more than 64 bits. */
-#define DIGITS_MAX 18U
-
 void pack_split_init(struct pack_split *split, const struct kev_pack_known *known)
 {
 	split->known = known;
@@ -49,13 +46,6 @@ static bool is_time(struct kev_str s, struct pack_value *out)
 	out->code = s.len == SECOND_SIZE ? CODE_SECOND : CODE_MICROSECOND;
 	out->number = (uint64_t)ns;
 	return true;
-}
-
-/* Would its digits come back as they are? */
-static bool is_number(struct kev_str s, uint64_t *out)
-{
-	return s.len > 0 && s.len <= DIGITS_MAX && (s.data[0] != '0' || s.len == 1) &&
-	       kev_num_parse_u64(s, INT64_MAX, out) == 0;
 }
 
 static bool is_known(const struct pack_split *split, struct pack_value *value)
@@ -141,7 +131,7 @@ static bool replace_numbers(struct pack_split *split, struct kev_buf *out, struc
 		while (behind < end && is_digit(*behind))
 			behind++;
 		if (is_in_word(s.data, p) || split->number_count == NUMBERS_MAX ||
-			!is_number((struct kev_str){p, (size_t)(behind - p)},
+			!kev_num_parse_canonical((struct kev_str){p, (size_t)(behind - p)},
 				&split->numbers[split->number_count]))
 			continue;
 		split->number_count++;
@@ -215,7 +205,7 @@ static void add_value(struct pack_split *split, struct kev_str raw)
 	value->numbers = 0;
 	if (is_known(split, value))
 		return;
-	if (is_number(raw, &value->number)) {
+	if (kev_num_parse_canonical(raw, &value->number)) {
 		value->code = CODE_NUMBER;
 	} else if (split->last_time.len && kev_str_eq(raw, split->last_time)) {
 		value->code = CODE_SAME_TIME;

@@ -1,6 +1,7 @@
 #ifndef KEVFS_BASE_NUM_H
 #define KEVFS_BASE_NUM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kevfs/base/defs.h"
@@ -13,6 +14,13 @@
  * @return 0, -EINVAL (syntax) or -ERANGE (over max)
  */
 int kev_num_parse_u64(struct kev_str s, uint64_t max, uint64_t *out) KEV_MUST_USE;
+
+/** A number of more digits is none for kev_num_parse_canonical(). */
+#define KEV_NUM_CANONICAL_DIGITS 18U
+
+/** Parse an unsigned decimal that is printed as it stands there: without leading zeros, and of no more than
+ * KEV_NUM_CANONICAL_DIGITS. @param out  untouched on error. @return whether it is one */
+bool kev_num_parse_canonical(struct kev_str s, uint64_t *out) KEV_MUST_USE;
 
 /** The same for lower-case hexadecimal digits without a prefix. */
 int kev_num_parse_hex(struct kev_str s, uint64_t max, uint64_t *out) KEV_MUST_USE;

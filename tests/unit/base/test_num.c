@@ -100,12 +100,28 @@ static void test_parse_decimal_table(void **state)
 	}
 }
 
+static void test_parse_canonical(void **state)
+{
+	static const char *const none[] = {
+		"", "00", "01", "-1", "+1", " 1", "1 ", "1a", "1234567890123456789"};
+	uint64_t out = 4711;
+
+	(void)state;
+	for (size_t i = 0; i < KEV_ARRAY_LEN(none); i++)
+		assert_false(kev_num_parse_canonical(kev_str_c(none[i]), &out));
+	assert_true(out == 4711);
+	assert_true(kev_num_parse_canonical(KEV_STR("0"), &out) && out == 0);
+	assert_true(
+		kev_num_parse_canonical(KEV_STR("999999999999999999"), &out) && out == 999999999999999999);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_u64_table),
 		cmocka_unit_test(test_parse_hex_and_octal),
 		cmocka_unit_test(test_parse_decimal_table),
+		cmocka_unit_test(test_parse_canonical),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
