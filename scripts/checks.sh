@@ -137,10 +137,13 @@ build() { # kind compiler [meson's settings...]
 	check "$kind: build without warnings" 1200 ninja -C "$dir"
 }
 
+# With a wrapper, if one is set: a command and its arguments, in whose name meson keeps its log.
 unit_tests() { # kind [meson test's settings...]
-	local kind=$1 dir=$builds/$1
+	local kind=$1 dir=$builds/$1 command=${wrapper:-}
+	local log=$dir/meson-logs/testlog${command:+-${command%% *}}.json
 	shift
-	check_many "$kind: unit tests" 1800 meson "$dir/meson-logs/testlog.json" meson test -C "$dir" --no-rebuild --print-errorlogs "$@"
+	check_many "$kind: unit tests" 1800 meson "$log" \
+		meson test -C "$dir" --no-rebuild --print-errorlogs ${command:+--wrapper "$command"} "$@"
 }
 
 # pytest, of the python that has it: the one in PATH may be another than Debian's.
