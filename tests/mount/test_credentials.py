@@ -160,6 +160,7 @@ def test_plugin_that_is_not_there(fake, refused, scratch):  # noqa: F811
     one_line(refused(kubeconfig=configure(fake, scratch / "config", user)), "cannot be run: Permission denied")
 
 
+@pytest.mark.brisk
 def test_plugin_that_the_server_refuses(fake, refused, scratch, plugin):  # noqa: F811
     """Once more it may log in; then the server's words count."""
     plugin.prints(token="hunter2")

@@ -242,6 +242,7 @@ def restart(server, meanwhile):
         again()
 
 
+@pytest.mark.brisk
 @pytest.mark.disturbs
 @pytest.mark.timeout(120)
 def test_server_killed_and_restarted(server, mount):

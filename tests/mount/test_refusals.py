@@ -152,6 +152,7 @@ def test_events_that_may_not_be_listed(server, refused, scratch):
     assert 'cannot list resource "events"' in said  # the server's own words
 
 
+@pytest.mark.brisk
 @pytest.mark.parametrize("code, body, words", [(500, "", "500"), (503, "all full\n", "all full"), (404, "", "404"), (418, "\x1b[2Jteapot\nline2\n", "teapot")])
 def test_server_that_answers_with_an_error(fake, refused, code, body, words):
     """It may try again for a while, but it ends."""
@@ -216,6 +217,7 @@ def test_silent_server(fake, refused):
     assert 1.5 < time.monotonic() - start < 15
 
 
+@pytest.mark.brisk
 def test_slow_server_is_not_silent(fake, mount):
     """Bytes that come slowly are waited for, though the whole takes longer than sync_timeout."""
     fake.load(20)
