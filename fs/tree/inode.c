@@ -9,9 +9,9 @@
 
 struct kev_inode {
 	uint64_t node, parent;
-	uint64_t lookups : 62;
+	uint64_t lookups : 47;
 	uint64_t in_flight : 1;
-	uint64_t read : 1;
+	uint64_t read : 16; /* in this era; 0: never */
 	struct kev_place place;
 };
 
@@ -28,6 +28,7 @@ struct kev_inodes {
 	struct table by_node, by_place;
 	uint64_t salt; /* odd */
 	uint64_t next; /* the next node number */
+	uint16_t era;  /* not 0 */
 };
 
 /* Neither numbers nor addresses are chosen by a stranger: a multiplication spreads them well enough. */
@@ -144,6 +145,7 @@ struct kev_inodes *kev_inodes_create(struct kev_place root)
 	inodes->by_place.hash = hash_place;
 	inodes->salt = kev_hash_random_key().k0 | 1;
 	inodes->next = KEV_TREE_ROOT;
+	inodes->era = 1;
 	if (kev_inodes_take(inodes, root, KEV_TREE_ROOT, &node)) {
 		kev_inodes_destroy(inodes);
 		return NULL;
@@ -235,14 +237,19 @@ uint64_t kev_inode_parent(const struct kev_inode *inode)
 	return inode->parent;
 }
 
-bool kev_inode_is_read(const struct kev_inode *inode)
+bool kev_inode_is_read(const struct kev_inodes *inodes, const struct kev_inode *inode)
 {
-	return inode->read;
+	return inode->read == inodes->era;
 }
 
-void kev_inode_set_read(struct kev_inode *inode)
+void kev_inode_set_read(const struct kev_inodes *inodes, struct kev_inode *inode)
 {
-	inode->read = 1;
+	inode->read = inodes->era;
+}
+
+void kev_inodes_let_go(struct kev_inodes *inodes)
+{
+	inodes->era = inodes->era == UINT16_MAX ? 1 : inodes->era + 1;
 }
 
 bool kev_inode_in_flight(const struct kev_inode *inode)

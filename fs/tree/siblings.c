@@ -3,8 +3,11 @@
 #include "kevfs/tree/internal.h"
 #include "kevfs/tree/object.h"
 
-/* The first one of a directory brings so many with it. */
+/* The first one of a directory brings so many with it, and so does one behind another that was read. */
 #define AHEAD_MIN 8
+
+/* Of what a directory with so few holds, mostly all is read; out of more, somebody may want just one. */
+#define FEW 16
 
 /* Who lists a directory and reads some of it should not be waited for over what is between these. */
 #define STEPS_MAX (2 * KEV_SIBLINGS_MAX)
@@ -43,22 +46,40 @@ static bool find_row(struct kev_tree *tree, const struct kev_inode *inode, struc
 	return out->slot != KEV_MEMBERS_NONE;
 }
 
-/* How many were read one behind the other, before this one. */
-static unsigned count_read(const struct row *row)
+/* How many were read one behind the other, before this one. @param first  set to whether it is the first */
+static unsigned count_read(const struct row *row, bool *first)
 {
-	unsigned count = 0;
+	uint32_t slot = row->slot;
+	unsigned count = 0, met = 0;
 
-	for (uint32_t slot = row->slot; slot > 0 && count < KEV_SIBLINGS_MAX; count++) {
-		const struct kev_inode *inode = inode_at(row, --slot);
+	for (unsigned steps = 0; slot > 0 && count < KEV_SIBLINGS_MAX && steps < STEPS_MAX; steps++) {
+		const struct kev_inode *inode;
 
-		if (!inode || !kev_inode_is_read(inode))
+		/* Some have been deleted. */
+		if (!kev_members_item(row->members, --slot))
+			continue;
+		met++;
+		inode = inode_at(row, slot);
+		if (!inode || !kev_inode_is_read(row->tree->inodes, inode))
 			break;
+		count++;
 	}
+	*first = slot == 0 && met == 0;
 	return count;
 }
 
-/* @param again  the kernel has let go of what it had: of the others as well, for all we know */
-static size_t take(const struct row *row, unsigned ahead, bool again, struct kev_sibling *out)
+/* How many to bring with it: none where it is read from the midst of many, as readahead has it. */
+static unsigned choose_ahead(const struct row *row)
+{
+	bool first;
+	unsigned count = count_read(row, &first);
+
+	if (!count && !first && row->members->count > FEW)
+		return 0;
+	return AHEAD_MIN + count < KEV_SIBLINGS_MAX ? AHEAD_MIN + count : KEV_SIBLINGS_MAX;
+}
+
+static size_t take(const struct row *row, unsigned ahead, struct kev_sibling *out)
 {
 	uint32_t slot = row->slot;
 	size_t count = 0;
@@ -72,10 +93,10 @@ static size_t take(const struct row *row, unsigned ahead, bool again, struct kev
 			break;
 		event = kev_members_item(row->members, slot);
 		inode = inode_at(row, slot);
-		if (!inode || (!again && kev_inode_is_read(inode)) ||
+		if (!inode || kev_inode_is_read(row->tree->inodes, inode) ||
 			kev_event_size(event) > KEV_SIBLING_SIZE_MAX)
 			continue;
-		kev_inode_set_read(inode);
+		kev_inode_set_read(row->tree->inodes, inode);
 		out[count++] = (struct kev_sibling){kev_inode_node(inode), kev_event_ref(event)};
 	}
 	return count;
@@ -86,16 +107,15 @@ size_t kev_tree_siblings(struct kev_tree *tree, uint64_t node, struct kev_siblin
 	struct kev_inode *inode;
 	struct row row;
 	size_t count = 0;
-	unsigned ahead;
 
 	pthread_mutex_lock(&tree->lock);
 	inode = kev_inodes_find(tree->inodes, node);
 	if (inode && find_row(tree, inode, &row)) {
-		ahead = AHEAD_MIN + count_read(&row);
-		if (ahead > KEV_SIBLINGS_MAX)
-			ahead = KEV_SIBLINGS_MAX;
-		count = take(&row, ahead, kev_inode_is_read(inode), out);
-		kev_inode_set_read(inode);
+		/* What of this one it had, it has let go of; of the others as well, for all we know. */
+		if (kev_inode_is_read(tree->inodes, inode))
+			kev_inodes_let_go(tree->inodes);
+		count = take(&row, choose_ahead(&row), out);
+		kev_inode_set_read(tree->inodes, inode);
 	}
 	pthread_mutex_unlock(&tree->lock);
 	return count;

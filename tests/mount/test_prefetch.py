@@ -1,6 +1,7 @@
 """Who reads a file of a directory is given the next ones unasked: what is there then, and that nobody hangs over it."""
 import contextlib
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -58,6 +59,26 @@ def test_after_the_kernel_has_let_go(fake, mount):
         assert {k: c for k, (_, c) in m.events().items()} == fake.oracle()
         drop_caches()
     assert reads(m)[1] > 400
+
+
+@pytest.mark.needs_root
+def test_one_here_and_one_there(fake, mount):
+    """Who reads single files out of many waits for no others, whatever was read before."""
+    count = fill(fake, 40, 10)
+    m = mount(fake)
+    warm_up(m)
+    with os.scandir(m.path(".kevfs/namespaces/default/events")) as entries:
+        files = [entry.path for entry in entries]
+    assert len(files) == count
+    for path in files:
+        pathlib.Path(path).read_bytes()
+    before = reads(m)
+    assert before[1] > count / 2
+    drop_caches()
+    for path in files[20::40]:
+        pathlib.Path(path).read_bytes()
+    after = reads(m)
+    assert after[0] - before[0] >= 10 and after[1] == before[1], (before, after)
 
 
 def test_alone_nothing_comes_unasked(fake, mount):

@@ -85,8 +85,11 @@ struct kev_place kev_inode_place(const struct kev_inode *inode);
 uint64_t kev_inode_parent(const struct kev_inode *inode);
 
 /** Of a file: has the kernel its content, as far as is known? It may let go of it without a word. */
-bool kev_inode_is_read(const struct kev_inode *inode);
-void kev_inode_set_read(struct kev_inode *inode);
+bool kev_inode_is_read(const struct kev_inodes *inodes, const struct kev_inode *inode);
+void kev_inode_set_read(const struct kev_inodes *inodes, struct kev_inode *inode);
+
+/** It has asked again for what it had: of no file it is known any more whether the kernel has its content. */
+void kev_inodes_let_go(struct kev_inodes *inodes);
 
 /** Was it given out since kev_inode_landed(), so that a reply with its attributes may be on its way? */
 bool kev_inode_in_flight(const struct kev_inode *inode);

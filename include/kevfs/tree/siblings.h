@@ -10,7 +10,7 @@
 /**
  * Who reads one file of a directory mostly reads the next ones, too. They are named here, for the kernel to
  * be given them unasked: few at first, and more the more of them were read one behind the other, as readahead
- * has it for the pages of a file.
+ * has it for the pages of a file; and none for one that is read here or there out of many.
  */
 
 /** A file that the kernel knows, and whose content it has not got, as far as is known. */

@@ -69,6 +69,15 @@ static size_t read_one(struct world *world, uint64_t node, const uint64_t *nodes
 	return count;
 }
 
+static void read_all(struct world *world, uint64_t node)
+{
+	struct kev_sibling siblings[KEV_SIBLINGS_MAX];
+	size_t count = kev_tree_siblings(world->tree, node, siblings);
+
+	while (count)
+		kev_event_unref(siblings[--count].event);
+}
+
 /* More come the more were read; none twice, and none that was there before who reads began. */
 static void test_ahead(void **state)
 {
@@ -103,6 +112,45 @@ static void test_again(void **state)
 	assert_int_equal(read_one(world, listed.nodes[0], &listed.nodes[1]), 4);
 	assert_int_equal(read_one(world, listed.nodes[0], &listed.nodes[1]), 4);
 	assert_int_equal(read_one(world, listed.nodes[2], &listed.nodes[3]), 2);
+	forget(world, &listed);
+}
+
+/* Who reads one here and one there is not brought what stands behind them; nor where the kernel has let go of
+ * all of them, after they were read one behind the other. */
+static void test_here_and_there(void **state)
+{
+	struct world *world = *state;
+	struct listed listed;
+
+	fill(world, MANY);
+	list(world, EVENTS, &listed);
+	assert_int_equal(read_one(world, listed.nodes[100], NULL), 0);
+	assert_int_equal(read_one(world, listed.nodes[50], NULL), 0);
+	assert_int_equal(read_one(world, listed.nodes[51], &listed.nodes[52]), 9);
+	for (int at = 0; at < MANY; at++)
+		read_all(world, listed.nodes[at]);
+	for (int at = 10; at < MANY; at += 20)
+		assert_int_equal(read_one(world, listed.nodes[at], NULL), 0);
+	assert_int_equal(read_one(world, listed.nodes[11], &listed.nodes[12]), 9);
+	forget(world, &listed);
+}
+
+/* One behind the other they stand also where others were between them. */
+static void test_gaps(void **state)
+{
+	struct world *world = *state;
+	struct listed listed;
+	char name[32];
+
+	fill(world, MANY);
+	list(world, EVENTS, &listed);
+	for (int i = 1; i < 31; i++) {
+		snprintf(name, sizeof(name), "e%03d", i);
+		kev_store_delete(world->store, KEV_STR("shop"), kev_str_c(name));
+	}
+	world_carry(world, NULL, NULL);
+	assert_int_equal(read_one(world, listed.nodes[0], &listed.nodes[31]), 8);
+	assert_int_equal(read_one(world, listed.nodes[39], &listed.nodes[40]), 17);
 	forget(world, &listed);
 }
 
@@ -204,6 +252,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_ahead),
 		TEST(test_again),
+		TEST(test_here_and_there),
+		TEST(test_gaps),
 		TEST(test_unknown),
 		TEST(test_known_by_name),
 		TEST(test_directory),
