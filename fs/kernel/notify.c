@@ -59,6 +59,7 @@ struct kev_notify {
 	bool growing;                 /* logs may have grown since they were published last */
 	int64_t publish_at;           /* monotonic ns: not before */
 	int64_t release_at;           /* likewise: memory is given back */
+	bool used;                    /* memory, since it was */
 	uint64_t refresh;             /* a directory of which not all was told; 0: none */
 	struct kev_senders_held held; /* as it was told last */
 	int64_t held_log_at;          /* monotonic ns: not before */
@@ -265,14 +266,22 @@ static void publish(struct kev_notify *notify)
 		notify->growing ? kev_clock_monotonic(clock) + KEV_TREE_PUBLISH_MS * KEV_NS_PER_MS : 0;
 }
 
+/* @param at  monotonic ns, soon */
+static int ms_until(const struct kev_notify *notify, int64_t at)
+{
+	int64_t left = at - kev_clock_monotonic(notify->config.clock);
+
+	return left > 0 ? (int)(left / KEV_NS_PER_MS) + 1 : 0;
+}
+
 /* How long the thread may wait for changes, as kev_changes_take() has it. */
 static int patience(struct kev_notify *notify)
 {
-	int64_t left = notify->publish_at - kev_clock_monotonic(notify->config.clock);
-
 	if (notify->growing)
-		return left > 0 ? (int)(left / KEV_NS_PER_MS) + 1 : 0;
-	return notify->busy || notify->refresh || notify->resync || is_any_again(notify) ? TICK_MS : -1;
+		return ms_until(notify, notify->publish_at);
+	if (notify->busy || notify->refresh || notify->resync || is_any_again(notify))
+		return TICK_MS;
+	return notify->used ? ms_until(notify, notify->release_at) : -1;
 }
 
 /* Wait for the first sync; expire parked requests meanwhile. */
@@ -400,12 +409,14 @@ static void report_behind(struct kev_notify *notify)
 	kev_health_behind(notify->config.health, behind);
 }
 
+/* Give back what was let go of since the last time. */
 static void release_memory(struct kev_notify *notify)
 {
 	int64_t now = kev_clock_monotonic(notify->config.clock);
 
-	if (now < notify->release_at)
+	if (!notify->used || now < notify->release_at)
 		return;
+	notify->used = false;
 	notify->release_at = now + RELEASE_NS;
 	malloc_trim(0);
 }
@@ -434,8 +445,8 @@ static void carry(struct kev_notify *notify)
 	send_again(notify);
 	tend(notify);
 	report_behind(notify);
-	if (count || resync)
-		release_memory(notify);
+	notify->used = notify->used || count || resync;
+	release_memory(notify);
 	kev_meter_end(mark);
 }
 
@@ -446,6 +457,8 @@ static void *run(void *context)
 	pthread_setname_np(pthread_self(), "kevfs-notify");
 	if (notify->config.delayed)
 		wait_synced(notify);
+	/* By the first sync. */
+	notify->used = true;
 	while (!atomic_load(&notify->stopping) && !kev_changes_closed(notify->config.changes))
 		carry(notify);
 	atomic_store(&notify->ended, true);

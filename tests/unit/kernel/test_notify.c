@@ -56,6 +56,7 @@ struct world {
 	unsigned refuse_stores; /* so many are of a node that the kernel does not know */
 	int64_t skew;           /* that the monotonic clock is ahead */
 	char said[4096];        /* warnings */
+	unsigned releases;      /* how often memory was given back */
 	size_t sent_count;
 	struct sent sent[SENT_MAX];
 };
@@ -396,6 +397,57 @@ static void test_behind(void **state)
 	kev_tree_forget(world->tree, namespace_, 1);
 }
 
+int __wrap_malloc_trim(size_t pad);
+
+int __wrap_malloc_trim(size_t pad)
+{
+	assert_int_equal(pad, 0);
+	pthread_mutex_lock(&the_world->lock);
+	the_world->releases++;
+	pthread_mutex_unlock(&the_world->lock);
+	return 0;
+}
+
+static unsigned releases(struct world *world)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&world->lock);
+	count = world->releases;
+	pthread_mutex_unlock(&world->lock);
+	return count;
+}
+
+static void await_releases(struct world *world, unsigned count)
+{
+	const struct timespec tick = {0, KEV_NS_PER_MS};
+
+	for (int i = 0; i < 20000 && releases(world) < count; i++)
+		nanosleep(&tick, NULL);
+	assert_int_equal(releases(world), count);
+}
+
+/* Behind what used memory it is given back once, also where nothing happens any more; but not all the time.
+ */
+static void test_memory_is_given_back(void **state)
+{
+	const struct timespec long_enough = {0, 100 * KEV_NS_PER_MS};
+	struct world *world = *state;
+
+	put(world, "first");
+	sync_tree(world);
+	assert_int_equal(kev_notify_start(world->notify), 0);
+	await_releases(world, 1);
+	pthread_mutex_lock(&world->lock);
+	world->skew = 59500 * KEV_NS_PER_MS;
+	pthread_mutex_unlock(&world->lock);
+	put(world, "second");
+	put(world, "third");
+	await_releases(world, 2);
+	nanosleep(&long_enough, NULL);
+	assert_int_equal(releases(world), 2);
+}
+
 struct ending {
 	struct world *world;
 	int result;
@@ -516,6 +568,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_size_again),
 		TEST(test_behind),
+		TEST(test_memory_is_given_back),
 		TEST(test_end_waits_for_the_tree),
 		TEST(test_end_leaves_who_sends),
 		TEST(test_halted_again),
