@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "kevfs/base/buf.h"
 #include "kevfs/base/defs.h"
-#include "kevfs/base/thread.h"
 #include "kevfs/tree/siblings.h"
 
 struct kev_prefetch {
@@ -62,7 +62,7 @@ static bool is_accompanied(struct kev_prefetch *prefetch)
 	return prefetch->accompanied;
 }
 
-/* @return 0, or -errno: the kernel takes no more */
+/* @return 0; -ENOENT: it has forgotten that one meanwhile; or -errno: it takes no more */
 static int give(struct kev_prefetch *prefetch, const struct kev_sibling *sibling)
 {
 	struct fuse_bufvec content = FUSE_BUFVEC_INIT(kev_event_size(sibling->event));
@@ -73,18 +73,19 @@ static int give(struct kev_prefetch *prefetch, const struct kev_sibling *sibling
 	if (r)
 		return r;
 	content.buf[0].mem = prefetch->text.data;
-	r = fuse_lowlevel_notify_store(prefetch->session, sibling->node, 0, &content, 0);
-	/* It has forgotten that one meanwhile. */
-	return r == -ENOENT ? 0 : r;
+	return fuse_lowlevel_notify_store(prefetch->session, sibling->node, 0, &content, 0);
 }
 
 static void give_siblings(struct kev_prefetch *prefetch, uint64_t node)
 {
 	struct kev_sibling siblings[KEV_SIBLINGS_MAX];
 	size_t count = kev_tree_siblings(prefetch->tree, node, siblings), given = 0;
+	int r = 0;
 
-	while (given < count && !atomic_load(&prefetch->stopped) && give(prefetch, &siblings[given]) == 0)
-		given++;
+	for (size_t i = 0; i < count && (r == 0 || r == -ENOENT) && !atomic_load(&prefetch->stopped); i++) {
+		r = give(prefetch, &siblings[i]);
+		given += r == 0 ? 1 : 0;
+	}
 	kev_meter_add(prefetch->meter, KEV_METER_PREFETCHED, given);
 	for (size_t i = 0; i < count; i++)
 		kev_event_unref(siblings[i].event);
@@ -102,11 +103,15 @@ void kev_prefetch_siblings(struct kev_prefetch *prefetch, uint64_t node)
 
 bool kev_prefetch_stop(struct kev_prefetch *prefetch, int timeout_ms)
 {
-	const struct timespec until = kev_thread_deadline(timeout_ms * KEV_NS_PER_MS);
+	const struct timespec tick = {0, KEV_NS_PER_MS};
 
 	atomic_store(&prefetch->stopped, true);
-	if (pthread_mutex_clocklock(&prefetch->lock, CLOCK_MONOTONIC, &until) != 0)
-		return false;
+	/* Not pthread_mutex_clocklock(), which an older ThreadSanitizer does not know. */
+	for (int waited = 0; pthread_mutex_trylock(&prefetch->lock) != 0; waited++) {
+		if (waited >= timeout_ms)
+			return false;
+		nanosleep(&tick, NULL);
+	}
 	pthread_mutex_unlock(&prefetch->lock);
 	return true;
 }

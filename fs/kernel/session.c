@@ -288,7 +288,6 @@ static void *wait_signal(void *context)
 	const struct timespec tick = {0, 10 * KEV_NS_PER_MS};
 	sigset_t set;
 	int number = 0;
-	bool quiet;
 
 	pthread_setname_np(pthread_self(), "kevfs-signals");
 	fill_ending_signals(&set);
@@ -297,11 +296,15 @@ static void *wait_signal(void *context)
 	if (atomic_load(&session->loop_ended))
 		return NULL;
 	kev_log_info("%s: unmounting", strsignal(number));
-	quiet = kev_notify_stop(session->notify, STOP_MS);
-	/* Also where that has failed: a worker that waits for another must not meet the loop's end. */
-	quiet = kev_prefetch_stop(kev_ops_prefetch(session->ops), STOP_MS) && quiet;
-	if (!quiet)
+	if (!kev_notify_stop(session->notify, STOP_MS))
 		kev_log_warning("a notification is stuck in the kernel");
+	/* A worker that waits for another must not meet the loop's end: there would be nobody who answers the
+	 * reader that it waits for, and it would never end. As long as they answer, it does. */
+	if (!kev_prefetch_stop(kev_ops_prefetch(session->ops), STOP_MS)) {
+		kev_log_warning("waiting for a local reader that does not run");
+		while (!kev_prefetch_stop(kev_ops_prefetch(session->ops), STOP_MS))
+			;
+	}
 	fuse_session_exit(session->fuse);
 	while (!atomic_load(&session->loop_ended)) {
 		pthread_kill(session->loop, WAKE_SIGNAL);
