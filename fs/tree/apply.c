@@ -504,6 +504,21 @@ static size_t log_all(struct run *run, struct kev_record *const *records, size_t
 	return missing;
 }
 
+/* The first of them are in the logs of their namespaces: which are implied in those of their objects, and
+ * into which are they written? @return how many are missing then */
+static size_t log_objects(struct run *run, struct kev_record *const *records, size_t count)
+{
+	size_t missing = 0;
+
+	if (!kev_object_logs_imply(run->tree))
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		prepare_change(run);
+		missing += kev_object_log_write(&run->edit, records[i]) != 0;
+	}
+	return missing;
+}
+
 /* The first sync's cost next to nothing as long as the store has their revisions anyway: they do not count,
  * and they imply the logs of their objects. @return how many are missing then */
 static size_t log_first(struct run *run, struct kev_record *const *records, size_t count)
@@ -524,7 +539,7 @@ static size_t log_first(struct run *run, struct kev_record *const *records, size
 		if (!current)
 			count_record(run, records[i]);
 		if (!implied && (i + 1 == count || kev_logs_full(tree))) {
-			missing += kev_object_logs_imply(&run->edit);
+			missing += log_objects(run, records, i + 1);
 			implied = true;
 		}
 		rotate_if_full(run);

@@ -9,6 +9,9 @@
 #include "kevfs/tree/logs.h"
 #include "kevfs/tree/object.h"
 
+/* What a log is made of at once, while everybody waits: so many take less than a millisecond. */
+#define IMPLIED_MAX 256
+
 static struct kev_place home_of(struct kev_object *object)
 {
 	return (struct kev_place){&kev_role_object_control, object};
@@ -31,7 +34,7 @@ void kev_object_log_count(struct kev_object *object, bool current)
 static bool is_implied(const struct kev_object_events *events)
 {
 	return events->told && events->told == events->listing.members.count && !events->told_more &&
-	       !events->log.current;
+	       events->told <= IMPLIED_MAX && !events->log.current;
 }
 
 /* @return some of the resource's logs are to be written */
@@ -65,8 +68,18 @@ static bool imply_namespace(struct kev_namespace *namespace_)
 	return more;
 }
 
-/* Append a record to its object's log, if that is not implied. */
-static int write_record(struct kev_edit *edit, struct kev_record *record)
+bool kev_object_logs_imply(struct kev_tree *tree)
+{
+	const struct kev_members *namespaces = &tree->namespaces.members;
+	bool more = false;
+
+	for (uint32_t at = kev_members_after(namespaces, 0); at != KEV_MEMBERS_NONE;
+		at = kev_members_next(namespaces, at))
+		more |= imply_namespace(kev_members_item(namespaces, at));
+	return more;
+}
+
+int kev_object_log_write(struct kev_edit *edit, struct kev_record *record)
 {
 	const struct kev_occurrence occurrence = kev_record_occurrence(record);
 	struct kev_namespace *namespace_;
@@ -79,24 +92,6 @@ static int write_record(struct kev_edit *edit, struct kev_record *record)
 	if (!r)
 		kev_log_append(&object->events->log, record, kev_record_time(record));
 	return r;
-}
-
-size_t kev_object_logs_imply(struct kev_edit *edit)
-{
-	const struct kev_members *namespaces = &edit->tree->namespaces.members;
-	size_t missing = 0;
-
-	for (uint32_t at = kev_members_after(namespaces, 0); at != KEV_MEMBERS_NONE;
-		at = kev_members_next(namespaces, at)) {
-		struct kev_namespace *namespace_ = kev_members_item(namespaces, at);
-		const struct kev_log_file *file = namespace_->log.current;
-
-		if (!imply_namespace(namespace_) || !file)
-			continue;
-		for (uint32_t i = 0; i < file->count; i++)
-			missing += write_record(edit, file->records[i]) != 0;
-	}
-	return missing;
 }
 
 /* The records of its events, in the order of time. @return new, or NULL on ENOMEM */

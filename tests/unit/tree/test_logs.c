@@ -723,6 +723,49 @@ static void test_an_object_log_has_nothing_twice(void **state)
 	assert_log(world, WEB_LOG, "one\ntwo\n");
 }
 
+/* Nor has one whose journal was read before the tree was compared. */
+static void test_an_object_log_that_began_before_the_first_sync(void **state)
+{
+	struct world *world = *state;
+	struct kev_change change;
+	bool resync = false;
+
+	put(world, "a", "one", NOW_SECOND - 5, KEV_ORIGIN_FIRST_SYNC);
+	assert_int_equal(kev_changes_take(world->changes, &change, 1, 0, &resync), 0);
+	assert_true(resync);
+	put(world, "b", "two", NOW_SECOND - 1, KEV_ORIGIN_LIVE);
+	world_carry(world, NULL, NULL);
+	world_follow(world, NULL, NULL);
+	assert_log(world, WEB_LOG, "two\none\n");
+	assert_log(world, SHOP_LOG, "two\none\n");
+}
+
+/* Nobody has to wait while the log of very many is made. */
+static void test_an_object_log_of_many(void **state)
+{
+	enum { MANY = 300 };
+	struct world *world = *state;
+	struct kev_object *object;
+	struct kev_entry entry;
+	struct kev_buf expected;
+	char name[16];
+
+	kev_buf_init(&expected, 1 << 20);
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "e%d", i);
+		put(world, name, name, NOW_SECOND - MANY + i, KEV_ORIGIN_FIRST_SYNC);
+		kev_buf_printf(&expected, "%s\n", name);
+	}
+	world_carry(world, NULL, NULL);
+	entry = world_find(world, "/shop/pods/web");
+	object = kev_inode_place(kev_inodes_find(world->tree->inodes, entry.node)).item;
+	world_forget(world, entry.node);
+	assert_int_equal(object->events->implied, KEV_LOG_NOT_IMPLIED);
+	assert_log(world, WEB_LOG, kev_buf_cstr(&expected));
+	assert_log(world, SHOP_LOG, kev_buf_cstr(&expected));
+	kev_buf_fini(&expected);
+}
+
 /* With a record in it that no event is left of. */
 static void test_an_object_log_that_is_not_implied(void **state)
 {
@@ -986,6 +1029,9 @@ int main(void)
 			test_an_object_log_that_is_implied_ends_with_the_second_rotation, setup,
 			world_teardown),
 		cmocka_unit_test_setup_teardown(test_an_object_log_has_nothing_twice, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_an_object_log_that_began_before_the_first_sync, setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_an_object_log_of_many, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_an_object_log_that_is_not_implied, setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_rotate_not_too_often, setup, world_teardown),
