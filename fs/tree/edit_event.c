@@ -232,6 +232,9 @@ static int reserve(struct kev_edit *edit, const struct spot *spot, struct kev_ob
 
 	if (kev_object_reserve(object))
 		return -ENOMEM;
+	/* It stays in its slot, which making room might change. */
+	if (spot->current)
+		return 0;
 	return kev_members_reserve(&spot->namespace_->events.members, &naming);
 }
 
