@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -55,6 +56,9 @@
 
 /* Some lines. */
 #define VERSION_MAX 4096
+
+/* As glibc begins with, bytes. */
+#define MMAP_THRESHOLD (128 << 10)
 
 struct app {
 	struct kev_options options;
@@ -531,6 +535,9 @@ int main(int argc, char **argv)
 
 	kev_daemon_open_standard();
 	kev_confine_memory();
+	/* Else glibc raises it with the first large block that is freed, and what comes to be large in the
+	 * first sync then leaves holes behind in the heap. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	signal(SIGPIPE, SIG_IGN);
 	if (kev_check_is_meant(argc, argv))
 		return kev_check_main(argc - 1, argv + 1, stdout);
