@@ -39,7 +39,7 @@ leftovers() {
 	local id
 	for id in $(marked); do echo "process $id: $(tr '\0' ' ' 2>/dev/null <"/proc/$id/cmdline")"; done
 	own_mounts | sed 's/^/mount: /'
-	find "$work/tmp" -mindepth 1 -maxdepth 1 -printf 'file: %p\n'
+	find "$work/tmp" -xdev -mindepth 1 -printf 'file: %p\n' | head -n 50
 }
 
 clean_up() {
