@@ -20,7 +20,6 @@ import events
 import hostile
 from mounts import Mount, Session, Workspace
 from servers import Fake, Real, Unavailable, find_kubectl, run, wait_for
-from watchdog import leave_namespace
 
 TIMEOUT = 60
 REAL_EVENTS = 2000
@@ -78,9 +77,7 @@ def pytest_unconfigure(config):
         return
     tell(config, "bye")
     config.kevfs_watchdog.stdin.close()
-    config.kevfs_watchdog.wait(30)
-    leave_namespace(config.kevfs_directory)
-    shutil.rmtree(config.kevfs_directory, ignore_errors=True)
+    config.kevfs_watchdog.wait(120)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -5,7 +5,8 @@
 DIRECTORY is the session's; every mountpoint and server of the tests is below it. Orders come as lines on standard input:
 "arm SECONDS NAME", "disarm", "bye". When the time is over, it writes the stacks of the daemons to standard error (with gdb),
 aborts their FUSE connections, so that whoever waits in the kernel gets an error, kills them, and sends SIGALRM to PID. When
-the input ends without "bye", the tests have died: it cleans up behind them.
+the input ends without "bye", the tests have died: it cleans up behind them. With "bye" only DIRECTORY is left to be removed: pytest-xdist
+kills who takes ten seconds for that.
 """
 import contextlib
 import os
@@ -89,6 +90,11 @@ def leave_namespace(directory):
         subprocess.run(["umount", "-l", point], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
 
 
+def remove(directory):
+    leave_namespace(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 def clean(directory):
     """What a session leaves when it dies; its fake servers end by themselves."""
     abort(directory)
@@ -96,8 +102,7 @@ def clean(directory):
         down = pathlib.Path(__file__).resolve().parent.parent / "cluster/down"
         subprocess.run([down, real], stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
     if not mounts(directory):
-        leave_namespace(directory)
-        shutil.rmtree(directory, ignore_errors=True)
+        remove(directory)
 
 
 def main():
@@ -125,6 +130,7 @@ def main():
             elif word == "disarm":
                 deadline = None
             elif word == "bye":
+                remove(directory)
                 return
 
 
