@@ -465,7 +465,7 @@ def test_a_namespace_that_cannot_be_known(world, mount):
     """Nobody tells of a new one: until somebody does, there can be Events that are not shown."""
     permit(world, events=["a", "b", "new"])
     m = mount(world, source="token")
-    assert not status(m)["stale"]
+    assert wait_for(lambda: not status(m)["stale"])
     with world.fault("status", resource="namespaces", verb="list", code=500), world.fault("status", resource="namespaces", verb="watch", code=500):
         world.order("end")
         world.namespace("new")
